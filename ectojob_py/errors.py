@@ -1,0 +1,43 @@
+"""One exception class per SQLSTATE of class JQ; the table of codes is in ``sql/README.md``.
+
+psycopg raises these by itself: a subclass declared with ``code=`` is what it looks up for that SQLSTATE. A bad argument
+is the standard ``psycopg.errors.InvalidParameterValue`` (22023). ``error.diag.message_hint`` holds the remedy.
+"""
+
+import psycopg
+
+
+class JobsError(psycopg.DatabaseError):
+    """What the functions of the ``jobs`` schema refuse, beside bad arguments."""
+
+
+class LeaseLost(JobsError, code="JQ001"):
+    """The attempt is over: its lease ended, or the job was completed, failed or released. Roll back."""
+
+
+class UnknownQueue(JobsError, code="JQ002"):
+    """There is no queue of that name."""
+
+
+class QueueNotEmpty(JobsError, code="JQ003"):
+    """``drop_queue`` without ``force``, and the queue still has jobs."""
+
+
+class JobNotFailed(JobsError, code="JQ004"):
+    """``requeue`` of a job that is not FAILED."""
+
+
+class HandlerError(Exception):
+    """A handler did what only the worker may do with its connection: commit, roll back or close it."""
+
+
+class SetupError(Exception):
+    """Something must be done before this can run; ``hint`` says what.
+
+    Raised for a wrong dsn, missing migrations, or a handler that can't be imported. Not a bug, so the command line
+    prints it without a traceback.
+    """
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint

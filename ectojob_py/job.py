@@ -1,0 +1,56 @@
+"""A job as the database returned it."""
+
+import json
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from functools import cached_property
+from threading import Event
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of ``jobs.job``, as it was after the call that returned it. Times are aware, by the database's clock.
+
+    It never changes: pass ``queue``, ``id`` and ``attempt`` back to whatever moves the job on.
+    """
+
+    queue: str
+    id: int
+    state: str
+    priority: int
+    schedule: datetime
+    expires: datetime | None
+    attempt: int
+    max_attempts: int
+    params_json: str = field(repr=False)
+    notify: str | None
+    last_error: str | None = field(repr=False)
+    inserted_at: datetime
+    updated_at: datetime
+    lease_lost: Event = field(default_factory=Event, init=False, repr=False, compare=False)
+    """Set by the worker when someone else has the job by now: a handler that runs long should look at it and return."""
+
+    @cached_property
+    def params(self) -> dict[str, Any]:
+        """What was enqueued. Decoded when first asked for, so that odd params fail their own job and no other.
+
+        Raises ``ValueError`` for what PostgreSQL stores and Python can't hold, such as an integer of 5,000 digits.
+        """
+        decoded: dict[str, Any] = json.loads(self.params_json)
+        return decoded
+
+    def __str__(self) -> str:
+        """Say which job this is, as the log does: ``emails[42]``."""
+        return f"{self.queue}[{self.id}]"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A value on its way into a JSON argument, whatever it is: the database says what it refuses."""
+
+    value: object
+
+
+COLUMNS = tuple(f.name for f in fields(Job) if f.init)
+"""The columns a query for jobs must return, in the order of ``Job``'s fields; ``params_json`` is ``params`` as text."""

@@ -1,0 +1,2 @@
+drop table queue;
+drop table migration;

@@ -1,0 +1,22 @@
+"""Reloads every function, trigger and view, in the order of sql/postgres/install.sql.
+
+yoyo runs this after the migrations, and not at all when none is pending; ``ectojob migrate`` runs it every time. It
+needs nothing but yoyo and this checkout, so that ``yoyo apply`` works without the ectojob package.
+"""
+
+import re
+from pathlib import Path
+
+from yoyo import step
+
+SQL = Path(__file__).resolve().parents[2] / "sql" / "postgres"
+
+
+def reload(conn):
+    """Execute the files the manifest names below its own folder; migrations stand outside and are yoyo's."""
+    with conn.cursor() as cursor:
+        for name in re.findall(r"^\\ir (\w\S+)", (SQL / "install.sql").read_text(), re.MULTILINE):
+            cursor.execute((SQL / name).read_text())
+
+
+step(reload)

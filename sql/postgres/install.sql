@@ -1,0 +1,91 @@
+-- ectojob for PostgreSQL: the whole installation, in load order; its table of contents; and its entry point for psql:
+--
+--     psql -f sql/postgres/install.sql                      into schema jobs
+--     psql -v schema=jobs_eu -f sql/postgres/install.sql    into any other
+--
+-- One transaction. Run it again to upgrade: migrations that the schema has are passed over, everything else is replaced.
+
+\set ON_ERROR_STOP on
+\if :{?schema}
+\else
+\set schema jobs
+\endif
+
+begin;
+set local client_min_messages = warning;
+select pg_advisory_xact_lock(hashtextextended('ectojob migrate ' || :'schema', 0)) \g /dev/null
+create schema if not exists :"schema";
+set local search_path = :"schema", pg_temp;
+
+-- Tables: each migration once.
+
+select to_regclass('migration') is null as pending \gset
+\if :pending
+\ir ../../migrations/postgres/0001_queue.sql
+\endif
+select not exists (select from migration where id = '0002_job') as pending \gset
+\if :pending
+\ir ../../migrations/postgres/0002_job.sql
+\endif
+
+-- Support: what the transitions lean on.
+
+\ir support/raise_lease_lost.sql
+\ir support/raise_not_failed.sql
+\ir support/raise_unknown_queue.sql
+\ir support/check_demand.sql
+\ir support/check_job.sql
+\ir support/check_key.sql
+\ir support/check_max_attempts.sql
+\ir support/check_params.sql
+\ir support/check_queue.sql
+\ir support/check_queue_name.sql
+\ir support/check_retry_in.sql
+\ir support/check_timeout.sql
+\ir support/announce.sql
+\ir support/lock_available.sql
+\ir support/queue_settings.sql
+\ir support/swept_queues.sql
+\ir support/tell_scheduled.sql
+\ir support/wake.sql
+
+-- Queues and their settings.
+
+\ir support/create_queue.sql
+\ir support/drop_queue.sql
+\ir support/pause_queue.sql
+\ir support/resume_queue.sql
+\ir support/next_due.sql
+\ir support/version.sql
+
+-- Transitions: one file, one function, one arrow of the state diagram.
+
+\ir transitions/enqueue.sql
+\ir transitions/enqueue_many.sql
+\ir transitions/reserve_batch.sql
+\ir transitions/begin_attempt.sql
+\ir transitions/claim_batch.sql
+\ir transitions/complete.sql
+\ir transitions/complete_batch.sql
+\ir transitions/fail.sql
+\ir transitions/extend.sql
+\ir transitions/release.sql
+\ir transitions/activate_scheduled.sql
+\ir transitions/reactivate_expired.sql
+\ir transitions/requeue.sql
+\ir transitions/remove.sql
+
+-- Wake-ups on insert.
+
+\ir triggers/wake_on_insert.sql
+
+-- Views for people.
+
+\ir views/queue_depth.sql
+\ir views/running.sql
+\ir views/overdue.sql
+\ir views/failed.sql
+
+\ir support/privileges.sql
+
+commit;

@@ -1,0 +1,24 @@
+-- Sends what the job's notify asks for, at commit.
+
+create or replace function announce(
+    queue text,
+    outcome text,
+    payload text
+)
+returns void
+language plpgsql
+volatile
+parallel unsafe
+security invoker
+set search_path from current
+as $$
+begin
+    if announce.payload is not null then
+        perform pg_notify(current_schema() || '.' || announce.queue || '.' || announce.outcome, announce.payload);
+    end if;
+end
+$$;
+
+comment on function announce is
+    'Internal. Sends the notify text of a job on <schema>.<queue>.<outcome>, outcome being completed, retry or '
+    'failed, when the transaction commits.';

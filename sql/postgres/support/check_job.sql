@@ -1,0 +1,31 @@
+-- What enqueue and enqueue_many ask of their optional arguments.
+
+create or replace function check_job(
+    schedule timestamptz,
+    max_attempts integer,
+    notify text
+)
+returns void
+language plpgsql
+stable
+parallel unsafe
+security invoker
+set search_path from current
+as $$
+begin
+    perform check_max_attempts(check_job.max_attempts) where check_job.max_attempts is not null;
+    if check_job.schedule < '1000-01-01 00:00:00+00' or check_job.schedule >= '9999-01-01 00:00:00+00' then
+        raise invalid_parameter_value using
+            message = format('schedule %s is out of range', check_job.schedule),
+            hint = 'Pass a moment between the years 1000 and 9998; null means now.';
+    end if;
+    if octet_length(check_job.notify) > 7999 then
+        raise invalid_parameter_value using
+            message = format('notify is %s bytes long', octet_length(check_job.notify)),
+            hint = 'NOTIFY carries 7999 bytes at most: send a key, and keep the data in a table.';
+    end if;
+end
+$$;
+
+comment on function check_job is
+    'Internal. 22023 for a schedule, max_attempts or notify that cannot be stored; null is always legal.';

@@ -1,0 +1,33 @@
+-- Drops a queue; with force, its jobs too.
+
+create or replace function drop_queue(
+    queue text,
+    "force" boolean default false
+)
+returns void
+language plpgsql
+volatile
+parallel unsafe
+security definer
+set search_path from current
+as $$
+begin
+    perform check_queue(drop_queue.queue);
+    if drop_queue.force then
+        delete from job where job.queue = drop_queue.queue;
+    elsif exists (select from job where job.queue = drop_queue.queue) then
+        raise exception using
+            errcode = 'JQ003',
+            message = format('queue %s still has jobs', quote_literal(drop_queue.queue)),
+            hint = 'Let them end, or pass force => true to delete them, FAILED ones included.';
+    end if;
+
+    -- A job whose enqueuing commits after this stays in the table and runs when the queue is created again: a foreign
+    -- key would prevent it, but makes every enqueue lock the queue's one row (a quarter of the speed at 32 clients).
+    delete from queue where queue.name = drop_queue.queue;
+end
+$$;
+
+comment on function drop_queue is
+    'Drops a queue. force: with all its jobs, whatever their state. Without it, JQ003 when the queue still has jobs. '
+    'Raises JQ002.';

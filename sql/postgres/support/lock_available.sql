@@ -1,0 +1,34 @@
+-- The order in which jobs run, and who may have them.
+
+create or replace function lock_available(
+    queue queue,
+    demand integer
+)
+returns tid[]
+language plpgsql
+volatile
+parallel unsafe
+security invoker
+set search_path from current
+as $$
+begin
+    if (lock_available.queue).paused_at is not null then
+        return '{}';
+    end if;
+
+    -- Row addresses in an array, used by a second statement: a join or an IN over the locking query may run it more
+    -- than once and then takes far more than demand. The locks keep the addresses true until the transaction ends.
+    return array(
+        select job.ctid
+        from job
+        where job.queue = (lock_available.queue).name and job.state = 'AVAILABLE'
+        order by job.priority, job.schedule, job.id
+        limit lock_available.demand
+        for update skip locked
+    );
+end
+$$;
+
+comment on function lock_available is
+    'Internal. Locks up to demand AVAILABLE jobs of a queue, in running order, passing over those that others have '
+    'locked; returns their row addresses, which hold until the transaction ends. None while the queue is paused.';

@@ -1,0 +1,30 @@
+-- When the sweep has work next.
+
+create or replace function next_due(
+    queue text
+)
+returns timestamptz
+language plpgsql
+stable
+parallel unsafe
+security definer
+set search_path from current
+as $$
+declare
+    v_due timestamptz;
+begin
+    v_due := least(
+        (select min(job.schedule) from job where job.queue = next_due.queue and job.state in ('SCHEDULED', 'RETRY')),
+        (select min(job.expires) from job where job.queue = next_due.queue and job.state in ('RESERVED', 'IN_PROGRESS'))
+    );
+
+    if v_due is null then
+        perform check_queue(next_due.queue);
+    end if;
+    return v_due;
+end
+$$;
+
+comment on function next_due is
+    'The moment at which activate_scheduled or reactivate_expired has work next, so that a worker can sleep exactly '
+    'that long; null: nothing waits and nothing is held. Raises JQ002.';

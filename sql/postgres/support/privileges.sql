@@ -1,0 +1,15 @@
+-- The functions run with their owner's rights, so nobody else may call one unless somebody grants it.
+
+do $$
+declare
+    v_function regprocedure;
+begin
+    for v_function in
+        select pg_proc.oid from pg_proc
+        where pg_proc.pronamespace = to_regnamespace(quote_ident(current_schema()))
+            and pg_proc.proconfig @> array[format('search_path=%I, pg_temp', current_schema())]
+    loop
+        execute format('revoke execute on function %s from public', v_function);
+    end loop;
+end
+$$;

@@ -1,0 +1,43 @@
+-- AVAILABLE -> IN_PROGRESS: reserve and begin in one statement, for a worker that has free hands
+
+create or replace function claim_batch(
+    queue text,
+    demand integer,
+    execution_timeout interval default null
+)
+returns setof job
+language plpgsql
+volatile
+parallel unsafe
+security definer
+set search_path from current
+as $$
+declare
+    v_queue queue;
+    v_rows tid[];
+begin
+    perform check_demand(claim_batch.demand);
+    perform check_timeout('execution_timeout', claim_batch.execution_timeout);
+    v_queue := queue_settings(claim_batch.queue);
+    v_rows := lock_available(v_queue, claim_batch.demand);
+
+    return query
+    with claimed as (
+        update job set
+            state = 'IN_PROGRESS',
+            attempt = job.attempt + 1,
+            expires = clock_timestamp()
+                + coalesce(claim_batch.execution_timeout, v_queue.execution_timeout) * (job.attempt + 1),
+            updated_at = clock_timestamp()
+        where job.queue = claim_batch.queue and job.ctid = any(v_rows)
+        returning job.*
+    )
+    select * from claimed
+    order by claimed.priority, claimed.schedule, claimed.id;
+end
+$$;
+
+comment on function claim_batch is
+    'Takes up to demand AVAILABLE jobs and begins them at once; returns them in running order, with the attempt to '
+    'complete or fail them by. execution_timeout: the lease of a first attempt; null: the queue''s setting. No row: '
+    'nothing can run now, or the queue is paused. Raises JQ002, 22023.';

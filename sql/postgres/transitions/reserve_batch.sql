@@ -1,0 +1,41 @@
+-- AVAILABLE -> RESERVED
+
+create or replace function reserve_batch(
+    queue text,
+    demand integer,
+    reservation_timeout interval default null
+)
+returns setof job
+language plpgsql
+volatile
+parallel unsafe
+security definer
+set search_path from current
+as $$
+declare
+    v_queue queue;
+    v_rows tid[];
+begin
+    perform check_demand(reserve_batch.demand);
+    perform check_timeout('reservation_timeout', reserve_batch.reservation_timeout);
+    v_queue := queue_settings(reserve_batch.queue);
+    v_rows := lock_available(v_queue, reserve_batch.demand);
+
+    return query
+    with reserved as (
+        update job set
+            state = 'RESERVED',
+            expires = clock_timestamp() + coalesce(reserve_batch.reservation_timeout, v_queue.reservation_timeout),
+            updated_at = clock_timestamp()
+        where job.queue = reserve_batch.queue and job.ctid = any(v_rows)
+        returning job.*
+    )
+    select * from reserved
+    order by reserved.priority, reserved.schedule, reserved.id;
+end
+$$;
+
+comment on function reserve_batch is
+    'Takes up to demand AVAILABLE jobs for this caller and returns them in running order; no row: nothing can run '
+    'now, or the queue is paused. Each must be begun before it expires. reservation_timeout: null: the queue''s '
+    'setting. Never waits for another caller''s locks. Raises JQ002, 22023.';

@@ -1,0 +1,32 @@
+-- (none) -> AVAILABLE wakes workers, (none) -> SCHEDULED lets them sleep anew
+
+create or replace function wake_on_insert()
+returns trigger
+language plpgsql
+volatile
+parallel unsafe
+security definer
+set search_path from current
+as $$
+begin
+    perform wake(inserted.queue) from inserted
+    where inserted.state = 'AVAILABLE'
+    group by inserted.queue;
+
+    perform tell_scheduled(inserted.queue) from inserted
+    where inserted.state = 'SCHEDULED'
+    group by inserted.queue;
+    return null;
+end
+$$;
+
+comment on function wake_on_insert is
+    'Internal. Once per inserting statement: one notification per queue that got jobs, whoever inserted them.';
+
+create or replace trigger wake_on_insert
+after insert on job
+referencing new table as inserted
+for each statement
+execute function wake_on_insert();
+
+comment on trigger wake_on_insert on job is 'Wakes the workers of the queues that got jobs, when the transaction commits.';

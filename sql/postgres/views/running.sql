@@ -1,0 +1,19 @@
+-- Who holds what.
+
+create or replace view running as
+select
+    job.queue,
+    job.id,
+    job.state,
+    job.attempt,
+    job.max_attempts,
+    clock_timestamp() - job.updated_at as held_for,
+    job.expires - clock_timestamp() as lease_left
+from job
+where job.state in ('RESERVED', 'IN_PROGRESS')
+order by job.queue, job.expires;
+
+comment on view running is 'Jobs that a worker holds: RESERVED, or IN_PROGRESS with its handler running.';
+comment on column running.held_for is 'Since it was taken, or its lease was last extended.';
+comment on column running.lease_left is
+    'Until others may have it; negative: its worker is gone, and the next sweep takes the job back.';
