@@ -39,7 +39,7 @@ class EmbeddedServer:
         self.data = folder / "data"
         self.log = folder / "server.log"
         self._programs = programs
-        self._settings = {"listen_addresses": "", "unix_socket_directories": str(folder), **(settings or {})}
+        self._settings = {"listen_addresses": "", "port": "5432", "unix_socket_directories": str(folder), **(settings or {})}
 
     def start(self) -> None:
         """Create the data folder if it isn't there, and start the server unless it runs already."""
@@ -62,7 +62,7 @@ class EmbeddedServer:
 
     def dsn(self, dbname: str = "postgres") -> str:
         """Return how to connect, as the superuser."""
-        return f"host={self.folder} user=postgres dbname={dbname}"
+        return f"host={self.folder} port={self._settings['port']} user=postgres dbname={dbname}"
 
     def program(self, name: str) -> Path:
         """Return the path of one of the server's programs, such as ``psql``."""
