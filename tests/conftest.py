@@ -1,5 +1,6 @@
 """Servers for the tests: each database of the matrix, started privately, with a fresh database per test."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +16,9 @@ from pytest_postgresql.janitor import DatabaseJanitor
 
 from ectojob_py.embedded import VERSIONS, EmbeddedServer, binaries
 from ectojob_py.migrate import migrate
+
+for variable in [name for name in os.environ if name.startswith("PG")]:
+    del os.environ[variable]
 
 Connect = Callable[..., psycopg.Connection[Any]]
 
@@ -56,9 +60,9 @@ postgresql = factories.postgresql("postgres_server")
 @pytest.fixture
 def dsn(postgres_server: NoopExecutor, postgresql: psycopg.Connection[Any]) -> str:
     """How to connect to this test's own database on one of the servers, with ectojob in schema ``jobs``."""
-    # Named here too, since pytest multiplies tests only by the fixtures it sees in their arguments.
-    assert postgresql.info.host == postgres_server.host
-    return postgresql.info.dsn
+    # The server is named in the arguments, too: pytest multiplies tests by the fixtures it sees there.
+    server = postgres_server
+    return make_conninfo("", host=server.host, port=server.port, user=server.user, dbname=postgresql.info.dbname)
 
 
 @pytest.fixture
