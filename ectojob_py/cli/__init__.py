@@ -1,0 +1,45 @@
+"""The console script ``ectojob``. It shows what views and tables say, and changes things through ``Jobs`` alone."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from ectojob_py.cli.app import app
+from ectojob_py.cli.failures import explain
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit code.
+
+    0: done. 1: the database refused, or can't be reached. 2: what was typed can't be meant. 3: a worker left jobs
+    behind that outlived its grace period. 130: Ctrl-C. A pipe that the reader closed is 1, and no reason to talk.
+    ``ECTOJOB_DEBUG=1`` in the environment adds the traceback of an error.
+    """
+    try:
+        code = _run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_quietly()
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # noqa: BLE001 - the last resort: a person never gets a bare traceback
+        if os.environ.get("ECTOJOB_DEBUG"):
+            traceback.print_exc()
+        lines, code = explain(error)
+        print(*lines, sep="\n", file=sys.stderr)
+    return code
+
+
+def _run(args: Sequence[str] | None) -> int:
+    try:
+        app(args, prog_name="ectojob")
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    return 0
+
+
+def _close_quietly() -> None:
+    """Let the interpreter's own flush at exit go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

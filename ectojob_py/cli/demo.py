@@ -1,0 +1,24 @@
+"""``ectojob demo``: the small shop, on a server of its own."""
+
+from typing import Annotated
+
+import typer
+
+from ectojob_py.cli.options import Dsn, chosen
+
+
+def demo(
+    ctx: typer.Context,
+    psql: Annotated[bool, typer.Option("--psql", help="Open psql on the demo's database, and look around.")] = False,
+    dsn: Dsn = None,
+) -> None:
+    """Run a small shop: orders become receipts, workers are killed, and an audit adds up.
+
+    Starts a private PostgreSQL of its own. DATABASE_URL is left alone; only --dsn makes it use another database.
+
+    Example: ectojob demo
+    """
+    from ectojob_py import demo as shop  # noqa: PLC0415 - what the demo needs is installed with ectojob[embedded]
+
+    choice = chosen(ctx, dsn, schema=None, as_json=False)
+    raise typer.Exit(shop.main(dsn=None if choice.given_dsn is None else choice.dsn, psql=psql))

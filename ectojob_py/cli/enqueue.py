@@ -1,0 +1,123 @@
+"""``ectojob enqueue``: one job from the command line, or one per line of the input."""
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Annotated, Any, BinaryIO, NoReturn
+
+import psycopg
+import typer
+from psycopg.types.json import set_json_dumps
+
+from ectojob_py.cli.durations import moment
+from ectojob_py.cli.failures import BadUsage
+from ectojob_py.cli.options import AsJson, Dsn, Schema, chosen
+from ectojob_py.cli.output import progress, report
+from ectojob_py.client import Jobs
+
+INT4 = 2_147_483_647
+_BATCH = 1000
+
+
+def enqueue(
+    ctx: typer.Context,
+    queue: Annotated[str, typer.Argument(metavar="QUEUE")],
+    params: Annotated[
+        str, typer.Argument(metavar="[PARAMS|-]", help="A JSON object; -: one a line from stdin.")
+    ] = "{}",
+    schedule: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Not before 2030-01-31T09:00:00Z, or a wait such as +5m.")
+    ] = None,
+    max_attempts: Annotated[
+        int | None,
+        typer.Option(min=-INT4, max=INT4, metavar="N", help="Default: the queue's setting.", show_default=False),
+    ] = None,
+    priority: Annotated[int, typer.Option(min=-INT4, max=INT4, metavar="N", help="Lower runs first.")] = 0,
+    notify: Annotated[str | None, typer.Option(metavar="TEXT", help="Sent with NOTIFY when the job ends.")] = None,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a job into a queue and print its id; or many jobs, all or none.
+
+    Example: ectojob enqueue emails '{"to": "joe"}' --schedule +5m
+
+    Example: ectojob enqueue emails - < emails.jsonl
+    """
+    choice = chosen(ctx, dsn, schema, as_json)
+    when = None if schedule is None else moment(schedule)
+    one = None if params == "-" else Params(params, "PARAMS")
+    with choice.connected() as conn:
+        set_json_dumps(_verbatim, conn)
+        jobs = Jobs(conn, choice.schema)
+        common = (_at(when, conn), max_attempts, priority, notify)
+        if one is not None:
+            ids = [jobs.enqueue(queue, one, *common)]
+        else:
+            ids = []
+            with conn.transaction(), progress(f"enqueuing into {queue}", _size(sys.stdin.buffer)) as bar:
+                for batch, read in _batches(sys.stdin.buffer):
+                    ids += jobs.enqueue_many(queue, batch, *common)
+                    bar.advance(bar.task_ids[0], read)
+    report(choice.as_json, {"queue": queue, "ids": ids}, *map(str, ids))
+
+
+class Params(dict[str, Any]):
+    """A JSON object as it was typed. It is sent as that text: Python's numbers would round some of it."""
+
+    def __init__(self, text: str, where: str) -> None:
+        """Check the text; ``where`` it was found is for the message."""
+        try:
+            value = json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse)
+        except (ValueError, RecursionError) as error:
+            reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+            raise BadUsage(f"{where} is not JSON: {reason}", _EXAMPLE) from None
+        if not isinstance(value, dict):
+            raise BadUsage(f"{where} must be a JSON object, not {text.strip()[:60]}", _EXAMPLE)
+        super().__init__(value)
+        self.text = text
+
+
+_EXAMPLE = """Write an object, in single quotes for the shell: '{"to": "joe"}'"""
+
+
+def _refuse(constant: str) -> NoReturn:
+    msg = f"{constant} is not a JSON number"
+    raise ValueError(msg)
+
+
+def _verbatim(params: Params) -> str:
+    return params.text
+
+
+def _batches(lines: BinaryIO) -> Iterator[tuple[list[Params], int]]:
+    """Yield the objects of some lines, and how many bytes these lines had. Blank lines are passed over."""
+    numbered = enumerate(lines, 1)
+    while some := list(islice(numbered, _BATCH)):
+        batch = [Params(_decoded(line, number), f"line {number}") for number, line in some if line.strip()]
+        yield batch, sum(len(line) for _, line in some)
+
+
+def _decoded(line: bytes, number: int) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        raise BadUsage(f"line {number} is not valid UTF-8", "Convert the input first: iconv -t utf-8") from None
+
+
+def _size(file: BinaryIO) -> float | None:
+    """Return how many bytes there are to read, where that can be known."""
+    status = os.fstat(file.fileno())
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _at(when: datetime | timedelta | None, conn: psycopg.Connection[Any]) -> datetime | None:
+    """Return the moment that is meant; a wait begins now by the database's clock."""
+    if not isinstance(when, timedelta):
+        return when
+    row = conn.execute("select clock_timestamp() + %s", [when]).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,47 @@
+"""What a person reads when something went wrong, and the exit code."""
+
+import psycopg
+
+from ectojob_py.errors import SetupError
+
+REFUSED = 1
+USAGE = 2
+
+
+class BadUsage(SetupError):
+    """What was typed can't be meant: nothing was asked of the database."""
+
+
+def explain(error: Exception) -> tuple[list[str], int]:
+    """Return the lines for stderr, and the exit code."""
+    if isinstance(error, SetupError):
+        return _lines(str(error), hint=error.hint), USAGE if isinstance(error, BadUsage) else REFUSED
+    if isinstance(error, psycopg.Error):
+        return _database_lines(error), REFUSED
+    if isinstance(error, UnicodeError):
+        return _lines("the input is not valid UTF-8", hint="Convert it first: iconv -t utf-8"), USAGE
+    if isinstance(error, OSError):
+        return _lines(str(error)), REFUSED
+    hint = "This should not happen. ECTOJOB_DEBUG=1 in the environment shows where it did; please report it."
+    return _lines(f"{type(error).__name__}: {error}", hint=hint), REFUSED
+
+
+def printable(text: str) -> str:
+    """Return the text with every control character written out, so that no stored text can play with a terminal."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def one_line(text: str) -> str:
+    """Return the text of libpq or a driver on one line."""
+    return " ".join(text.split())
+
+
+def _database_lines(error: psycopg.Error) -> list[str]:
+    message = error.diag.message_primary or one_line(str(error)) or type(error).__name__
+    code = f" [{error.sqlstate}]" if error.sqlstate else ""
+    return _lines(message + code, error.diag.message_detail, error.diag.message_hint)
+
+
+def _lines(message: str, detail: str | None = None, hint: str | None = None) -> list[str]:
+    said = [("error", message), ("detail", detail), ("hint", hint)]
+    return [f"{word}: {printable(one_line(text))}" for word, text in said if text]

@@ -1,0 +1,64 @@
+"""``ectojob migrate``: deploying, and undoing it."""
+
+import sys
+from typing import Annotated
+
+import typer
+from psycopg import sql
+
+from ectojob_py import migrate as deployment
+from ectojob_py.cli.failures import BadUsage
+from ectojob_py.cli.options import AsJson, Chosen, Dsn, Schema, chosen
+from ectojob_py.cli.output import report
+from ectojob_py.client import Jobs
+
+
+def migrate(
+    ctx: typer.Context,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Undo everything; all jobs are lost.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Roll back without asking.")] = False,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    as_json: AsJson = False,
+) -> None:
+    """Install ectojob, or bring it to this release.
+
+    Applies the migrations that are pending, then reloads every function, trigger and view. Safe to run again, and from
+    several machines at once.
+
+    Example: ectojob migrate --dsn postgresql://owner@localhost/shop
+    """
+    choice = chosen(ctx, dsn, schema, as_json)
+    if rollback:
+        _roll_back(choice, yes)
+    else:
+        _apply(choice)
+
+
+def _apply(choice: Chosen) -> None:
+    with choice.connected() as conn:
+        applied = deployment.migrate(choice.dsn, choice.schema)
+        version = Jobs(conn, choice.schema).version()
+    document = {"schema": choice.schema, "applied": applied, "reloaded": True, "version": version}
+    said = [f"applied {id}" for id in applied] or ["no migration was pending"]
+    said += ["reloaded functions, triggers and views", f"ectojob {version} is installed in schema {choice.schema}"]
+    report(choice.as_json, document, *said)
+
+
+def _roll_back(choice: Chosen, yes: bool) -> None:
+    with choice.connected() as conn:
+        table = sql.Identifier(choice.schema, "job")
+        installed = conn.execute("select to_regclass(%s)", [table.as_string()]).fetchone() != (None,)
+        lost = conn.execute(sql.SQL("select count(*) from {}").format(table)).fetchone() if installed else None
+        if not yes:
+            _ask(choice, lost[0] if lost else 0, f"{conn.info.dbname} on {conn.info.host}")
+        undone = deployment.rollback(choice.dsn, choice.schema)
+    said = [f"rolled back {id}" for id in undone] or ["there was nothing to roll back"]
+    report(choice.as_json, {"schema": choice.schema, "rolled_back": undone}, *said)
+
+
+def _ask(choice: Chosen, jobs: int, where: str) -> None:
+    if choice.as_json or not sys.stdin.isatty():
+        raise BadUsage("--rollback asks before it deletes, and nobody can answer here", "Pass --yes to mean it.")
+    question = f"Delete schema {choice.schema}'s tables in database {where}, with {jobs} jobs?"
+    typer.confirm(question, abort=True, err=True)

@@ -1,0 +1,147 @@
+"""``ectojob queues`` and ``ectojob queue ...``: what is to do, and the queues' settings."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from psycopg import sql
+
+from ectojob_py.cli.durations import duration, spoken
+from ectojob_py.cli.enqueue import INT4
+from ectojob_py.cli.options import AsJson, Chosen, Dsn, Schema, chosen
+from ectojob_py.cli.output import Column, Listing, report
+from ectojob_py.client import Jobs
+
+group = typer.Typer(help="Create, pause, resume or drop a queue.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="NAME")]
+
+_QUERY = """
+    select depth.queue, depth.paused_at,
+        depth.scheduled, depth.available, depth.reserved, depth.in_progress, depth.retry, depth.failed,
+        extract(epoch from depth.oldest_available)::float8 as oldest_available,
+        settings.max_attempts,
+        extract(epoch from settings.reservation_timeout)::float8 as reservation_timeout,
+        extract(epoch from settings.execution_timeout)::float8 as execution_timeout,
+        extract(epoch from settings.retry_timeout)::float8 as retry_timeout
+    from {depth} as depth
+    join {settings} as settings on settings.name = depth.queue
+    where %(queue)s::text is null or depth.queue = %(queue)s
+    order by depth.queue
+"""
+_NAME = Column("queue", lambda row: row["queue"])
+_DEPTH = [
+    Column("scheduled", lambda row: row["scheduled"], number=True),
+    Column("available", lambda row: row["available"], number=True),
+    Column("reserved", lambda row: row["reserved"], number=True),
+    Column("in progress", lambda row: row["in_progress"], number=True),
+    Column("retry", lambda row: row["retry"], number=True),
+    Column("failed", lambda row: row["failed"], number=True),
+    Column("oldest", lambda row: spoken(row["oldest_available"]), number=True),
+    Column("", lambda row: "paused" if row["paused_at"] else ""),
+]
+_SETTINGS = [
+    Column("max attempts", lambda row: row["max_attempts"], number=True),
+    Column("reservation timeout", lambda row: spoken(row["reservation_timeout"]), number=True),
+    Column("execution timeout", lambda row: spoken(row["execution_timeout"]), number=True),
+    Column("retry timeout", lambda row: spoken(row["retry_timeout"]), number=True),
+    Column("paused since", lambda row: row["paused_at"]),
+]
+
+
+def queues(
+    ctx: typer.Context,
+    settings: Annotated[bool, typer.Option("--settings", help="Show the settings instead of the jobs.")] = False,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how many jobs each queue has, and in which state.
+
+    Example: ectojob queues
+
+    Example: ectojob queues --settings
+    """
+    choice = chosen(ctx, dsn, schema, as_json)
+    with choice.connected() as conn:
+        _listing(choice, _SETTINGS if settings else _DEPTH).print(conn, choice.as_json)
+
+
+@group.command()
+def create(
+    ctx: typer.Context,
+    name: Name,
+    max_attempts: Annotated[int | None, typer.Option(min=-INT4, max=INT4, metavar="N", help="How often a job is begun.")] = None,
+    reservation_timeout: Annotated[
+        timedelta | None, typer.Option(parser=duration, metavar="DURATION", help="From reserving to beginning.")
+    ] = None,
+    execution_timeout: Annotated[
+        timedelta | None, typer.Option(parser=duration, metavar="DURATION", help="The lease of a first attempt.")
+    ] = None,
+    retry_timeout: Annotated[
+        timedelta | None, typer.Option(parser=duration, metavar="DURATION", help="The wait after a first failure.")
+    ] = None,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a queue; or change the settings that are passed, if it exists.
+
+    Example: ectojob queue create emails --max-attempts 3 --retry-timeout 1m
+    """
+    choice = chosen(ctx, dsn, schema, as_json)
+    with choice.connected() as conn:
+        Jobs(conn, choice.schema).create_queue(
+            name, max_attempts, reservation_timeout, execution_timeout, retry_timeout
+        )
+        _listing(choice, _SETTINGS, name).print(conn, choice.as_json)
+
+
+@group.command()
+def pause(ctx: typer.Context, name: Name, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """Hand out no more jobs of a queue; what runs goes on.
+
+    Example: ectojob queue pause emails
+    """
+    choice = chosen(ctx, dsn, schema, as_json)
+    with choice.connected() as conn:
+        Jobs(conn, choice.schema).pause_queue(name)
+    report(choice.as_json, {"queue": name, "paused": True}, f"paused {name}")
+
+
+@group.command()
+def resume(ctx: typer.Context, name: Name, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """Hand out jobs of a queue again.
+
+    Example: ectojob queue resume emails
+    """
+    choice = chosen(ctx, dsn, schema, as_json)
+    with choice.connected() as conn:
+        Jobs(conn, choice.schema).resume_queue(name)
+    report(choice.as_json, {"queue": name, "paused": False}, f"resumed {name}")
+
+
+@group.command()
+def drop(
+    ctx: typer.Context,
+    name: Name,
+    force: Annotated[bool, typer.Option("--force", help="Delete its jobs, too.")] = False,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    as_json: AsJson = False,
+) -> None:
+    """Drop a queue that has no jobs; with --force, its jobs too.
+
+    Example: ectojob queue drop emails
+    """
+    choice = chosen(ctx, dsn, schema, as_json)
+    with choice.connected() as conn:
+        Jobs(conn, choice.schema).drop_queue(name, force)
+    report(choice.as_json, {"queue": name, "dropped": True}, f"dropped {name}")
+
+
+def _listing(choice: Chosen, columns: list[Column], queue: str | None = None) -> Listing:
+    query = sql.SQL(_QUERY).format(
+        depth=sql.Identifier(choice.schema, "queue_depth"), settings=sql.Identifier(choice.schema, "queue")
+    )
+    return Listing("queues", query, [_NAME, *columns], {"queue": queue})

@@ -1,0 +1,60 @@
+"""Finding the handler that ``module:name`` means."""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from functools import reduce
+from inspect import iscoroutinefunction
+
+from ectojob_py.attempt import Perform
+from ectojob_py.cli.failures import BadUsage
+
+
+def load(target: str) -> Perform:
+    """Import a handler, or a mapping of handlers by ``params["type"]``; the current folder comes first."""
+    module, colon, name = target.partition(":")
+    if not module or not colon or not name:
+        raise BadUsage(f"{target!r} does not name a handler", "Write module:function, such as shop.receipts:perform.")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    perform: Perform = _named(_imported(module), module, name)
+    handlers = perform.values() if isinstance(perform, Mapping) else [perform]
+    if not handlers or not all(callable(handler) for handler in handlers):
+        msg = f"{target} is {_kind(perform)}, not a handler"
+        raise BadUsage(msg, "A handler is a function (conn, job), or a mapping of them by params['type'].")
+    if any(iscoroutinefunction(handler) for handler in handlers):
+        raise BadUsage(f"{target} is async, and would never be awaited", "Write it with def.")
+    return perform
+
+
+def _imported(module: str) -> object:
+    try:
+        return importlib.import_module(module)
+    except (Exception, SystemExit) as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}.")
+        hint = f"Is it in {os.getcwd()}, or installed?" if missing else f"See {_place(error)}."
+        raise BadUsage(f"cannot import {module}: {type(error).__name__}: {error}", hint) from error
+
+
+def _named(module: object, where: str, name: str) -> Perform:
+    try:
+        found: Perform = reduce(getattr, name.split("."), module)  # type: ignore[assignment]
+    except AttributeError:
+        names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        hint = f"It has {', '.join(sorted(names))}." if names else "It has no functions at all."
+        raise BadUsage(f"module {where} has no {name}", hint) from None
+    return found
+
+
+def _kind(value: object) -> str:
+    return f"a {type(value).__name__}" + (" with something that can't be called" if isinstance(value, Mapping) else "")
+
+
+def _place(error: BaseException) -> str:
+    """Return the file and line that failed: of a syntax error, or the last frame."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}, line {frame.lineno}"
