@@ -1,0 +1,1 @@
+"""The contract of the queue, run against every database from one text."""

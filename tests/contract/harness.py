@@ -1,0 +1,196 @@
+"""The few words in which the contract is written; a sibling of ``Postgres`` brings it to another database."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from ectojob_py import Jobs
+from ectojob_py.database import Calls, calls_on
+
+Row = dict[str, Any]
+
+STATES = ("SCHEDULED", "AVAILABLE", "RESERVED", "IN_PROGRESS", "RETRY", "FAILED")
+HOUR = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
+NOTHING = timedelta(0)
+
+
+class Postgres:
+    """What the harness must know of PostgreSQL: every statement that is not a call of our functions."""
+
+    refusal: type[Exception] = psycopg.Error
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """Open a session in which each call is a transaction of its own."""
+        return psycopg.connect(self._dsn, autocommit=True)
+
+    def rows(self, conn: psycopg.Connection[Any], table: str) -> list[Row]:
+        """Read a whole table, ``job`` or ``queue``, in the order of its key."""
+        statement = {
+            "job": "select * from jobs.job order by queue, id",
+            "queue": "select * from jobs.queue order by name",
+        }
+        with conn.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement[table]).fetchall()
+
+    def move(self, conn: psycopg.Connection[Any], id: int, column: str, moment: datetime) -> None:
+        """Write ``schedule`` or ``expires`` of one row, behind the functions' back."""
+        statement = {
+            "schedule": "update jobs.job set schedule = %s where id = %s",
+            "expires": "update jobs.job set expires = %s where id = %s",
+        }
+        conn.execute(statement[column], [moment, id])
+
+    def now(self, conn: psycopg.Connection[Any]) -> datetime:
+        """Read the database's clock."""
+        moment: datetime = conn.execute("select clock_timestamp()").fetchall()[0][0]
+        return moment
+
+    def clear(self, conn: psycopg.Connection[Any]) -> None:
+        """Bring the installation back to how it was delivered."""
+        conn.execute("delete from jobs.job")
+        conn.execute("delete from jobs.queue")
+        conn.execute("insert into jobs.queue (name) values ('default')")
+
+    def code(self, error: Exception) -> str | None:
+        """Return the SQLSTATE that was raised."""
+        assert isinstance(error, psycopg.Error)
+        return error.sqlstate
+
+    def hint(self, error: Exception) -> str | None:
+        """Return the remedy that came with it."""
+        assert isinstance(error, psycopg.Error)
+        return error.diag.message_hint
+
+
+class Db:
+    """One database under contract, seen through an autocommit session."""
+
+    def __init__(self, dialect: Postgres) -> None:
+        """Open a session and start from an empty installation."""
+        self._dialect = dialect
+        self._observer = dialect.connect()
+        self._sessions = [self._observer]
+        dialect.clear(self._observer)
+        self.conn = self._open()
+        self.jobs = Jobs(self.conn)
+
+    def _open(self) -> psycopg.Connection[Any]:
+        self._sessions.append(self._dialect.connect())
+        return self._sessions[-1]
+
+    def close(self) -> None:
+        """End every session that was opened."""
+        for session in self._sessions:
+            session.close()
+
+    def another(self) -> Jobs:
+        """Return the functions as a second session calls them."""
+        return Jobs(self._open())
+
+    @property
+    def raw(self) -> Calls:
+        """Call by name, with arguments that ``Jobs`` would not take."""
+        return calls_on(self.conn, "jobs")
+
+    # Reading
+
+    def now(self) -> datetime:
+        """Return the database's time."""
+        return self._dialect.now(self._observer)
+
+    def job(self, id: int) -> Row:
+        """Return the one row of a job."""
+        [row] = [row for row in self.all_jobs() if row["id"] == id]
+        return row
+
+    def all_jobs(self) -> list[Row]:
+        """Return every job."""
+        return self._dialect.rows(self._observer, "job")
+
+    def queue(self, name: str = "default") -> Row:
+        """Return the settings of a queue."""
+        [row] = [row for row in self._dialect.rows(self._observer, "queue") if row["name"] == name]
+        return row
+
+    def snapshot(self) -> dict[str, list[Row]]:
+        """Return everything there is."""
+        return {table: self._dialect.rows(self._observer, table) for table in ("job", "queue")}
+
+    # Arranging
+
+    def a_queue(self, name: str = "default", **settings: Any) -> None:
+        """Create a queue, or change what is passed."""
+        self.jobs.create_queue(name, **settings)
+
+    def a_job(self, state: str = "AVAILABLE", attempt: int | None = None, queue: str = "default", **job: Any) -> Row:
+        """Bring a new job into a state by the public functions, its ``attempt`` having been counted by failures.
+
+        No other job of the queue may be AVAILABLE meanwhile, because it might be taken instead.
+        """
+        begun = attempt if attempt is not None else int(state in ("IN_PROGRESS", "RETRY", "FAILED"))
+        if state == "FAILED":
+            job.setdefault("max_attempts", begun)
+        if state == "SCHEDULED":
+            job.setdefault("schedule", self.now() + HOUR)
+        id = self.jobs.enqueue(queue, **job)
+        for lived in range(1, begun + 1):
+            self._same(id, self.jobs.claim_batch(queue, 1))
+            if state == "IN_PROGRESS" and lived == begun:
+                break
+            self.jobs.fail(
+                queue, id, lived, f"attempt {lived} failed", None if state == "RETRY" and lived == begun else NOTHING
+            )
+            if lived < begun or state in ("AVAILABLE", "RESERVED"):
+                self.jobs.activate_scheduled(queue)
+        if state == "RESERVED":
+            self._same(id, self.jobs.reserve_batch(queue, 1))
+        row = self.job(id)
+        assert (row["state"], row["attempt"]) == (state, begun), "the harness brought the job elsewhere"
+        return row
+
+    def _same(self, id: int, taken: list[Any]) -> None:
+        assert [job.id for job in taken] == [id], "another job was AVAILABLE: arrange that one last"
+
+    def let_lease_end(self, id: int) -> None:
+        """Move the end of a job's lease into the past."""
+        self._dialect.move(self._observer, id, "expires", self.now() - SECOND)
+
+    def let_schedule_come(self, id: int) -> None:
+        """Move a job's schedule into the past."""
+        self._dialect.move(self._observer, id, "schedule", self.now() - SECOND)
+
+    # Judging
+
+    @contextmanager
+    def changes_nothing(self) -> Iterator[None]:
+        """Compare whole tables before and after."""
+        before = self.snapshot()
+        yield
+        assert self.snapshot() == before
+
+    @contextmanager
+    def refuses(self, code: str) -> Iterator[None]:
+        """Expect an error of this SQLSTATE that tells the remedy and changes nothing."""
+        with self.changes_nothing(), pytest.raises(self._dialect.refusal) as caught:
+            yield
+        assert self._dialect.code(caught.value) == code
+        assert self._dialect.hint(caught.value), "a refusal tells the remedy"
+
+    @contextmanager
+    def within(self, duration: timedelta) -> Iterator[Callable[[datetime], bool]]:
+        """Yield a test for "``duration`` from now", now being a moment of the body."""
+        moments = [self.now()]
+
+        def is_that_far(moment: datetime) -> bool:
+            return moments[0] + duration <= moment <= self.now() + duration
+
+        yield is_that_far
