@@ -13,7 +13,7 @@ security definer
 set search_path from current
 as $$
 declare
-    v_completed bigint;
+    v_completed bigint[];
 begin
     if cardinality(complete_batch.ids) is distinct from cardinality(complete_batch.attempts)
         or complete_batch.ids is null
@@ -30,15 +30,18 @@ begin
             and job.id = held.id
             and job.attempt = held.attempt
             and job.state = 'IN_PROGRESS'
-        returning job.notify
+        returning job.id, job.notify
     ), announced as materialized (
-        select announce(complete_batch.queue, 'completed', completed.notify) from completed
+        select completed.id, announce(complete_batch.queue, 'completed', completed.notify) from completed
     )
-    select count(*) into v_completed from announced;
+    select coalesce(array_agg(announced.id), '{}') into v_completed from announced;
 
-    if v_completed < cardinality(complete_batch.ids) then
+    perform check_queue(complete_batch.queue) where v_completed = '{}';
+    if cardinality(v_completed) < cardinality(complete_batch.ids) then
         perform raise_lease_lost(complete_batch.queue, held.id, held.attempt)
-        from unnest(complete_batch.ids, complete_batch.attempts) as held (id, attempt);
+        from unnest(complete_batch.ids, complete_batch.attempts) as held (id, attempt)
+        order by held.id = any(v_completed) nulls first
+        limit 1;
     end if;
 end
 $$;
