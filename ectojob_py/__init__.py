@@ -1,0 +1,30 @@
+"""ectojob: a transactional job queue whose state machine lives in the database, and its thin Python client."""
+
+from importlib.metadata import version
+
+from ectojob_py.client import Jobs
+from ectojob_py.errors import (
+    HandlerError,
+    JobNotFailed,
+    JobsError,
+    LeaseLost,
+    QueueNotEmpty,
+    SetupError,
+    UnknownQueue,
+)
+from ectojob_py.job import Job
+from ectojob_py.worker import Worker
+
+__version__ = version("ectojob")
+__all__ = [
+    "HandlerError",
+    "Job",
+    "JobNotFailed",
+    "Jobs",
+    "JobsError",
+    "LeaseLost",
+    "QueueNotEmpty",
+    "SetupError",
+    "UnknownQueue",
+    "Worker",
+]

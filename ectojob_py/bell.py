@@ -1,0 +1,40 @@
+"""Ends a sleep in ``select`` from another thread or a signal handler."""
+
+import select
+import socket
+from contextlib import suppress
+
+
+class Bell:
+    """A pair of sockets: ring on one end, and whoever selects the other wakes."""
+
+    def __init__(self) -> None:
+        """Open both ends."""
+        self._near, self._far = socket.socketpair()
+        self._near.setblocking(False)
+        self._far.setblocking(False)
+
+    def ring(self) -> None:
+        """Wake the sleeper; if it is awake, its next sleep ends at once."""
+        with suppress(BlockingIOError):  # full: it has rung often enough
+            self._far.send(b"!")
+
+    def silence(self) -> None:
+        """Forget the rings so far."""
+        with suppress(BlockingIOError):
+            while self._near.recv(4096):
+                pass
+
+    def wait(self, timeout: float) -> None:
+        """Sleep until it rings, or for ``timeout`` seconds."""
+        select.select([self], [], [], timeout)
+        self.silence()
+
+    def fileno(self) -> int:
+        """Return what to select for reading."""
+        return self._near.fileno()
+
+    def close(self) -> None:
+        """Close both ends."""
+        self._near.close()
+        self._far.close()

@@ -1,0 +1,59 @@
+"""What this worker holds, and keeping it while its handlers run."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from time import monotonic
+
+from ectojob_py.client import Jobs
+from ectojob_py.job import Job
+
+
+class _Lease:
+    def __init__(self, job: Job) -> None:
+        assert job.expires is not None
+        self.job = job
+        self.pace = (job.expires - job.updated_at).total_seconds() / 3
+        self.extended_at = monotonic()
+
+    @property
+    def due_at(self) -> float:
+        return self.extended_at + self.pace
+
+
+class Leases:
+    """The jobs this worker holds. A lease is extended when a third of it has passed, by as much as has passed.
+
+    So it always reaches as far ahead as it was granted, whoever granted it, and no client's clock decides anything.
+    """
+
+    def __init__(self) -> None:
+        """Hold nothing."""
+        self._leases: dict[tuple[str, int, int], _Lease] = {}
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter([lease.job for lease in self._leases.values()])
+
+    def add(self, job: Job) -> None:
+        """Keep this job's lease from now on."""
+        self._leases[job.queue, job.id, job.attempt] = _Lease(job)
+
+    def drop(self, job: Job) -> None:
+        """Keep it no longer."""
+        self._leases.pop((job.queue, job.id, job.attempt), None)
+
+    def next_due(self) -> float:
+        """When ``extend`` has work next, in ``monotonic`` seconds; infinity: never."""
+        return min((lease.due_at for lease in self._leases.values() if not lease.job.lease_lost.is_set()), default=float("inf"))
+
+    def extend(self, jobs: Jobs) -> None:
+        """Extend what is due; tell the handler where the job is someone else's by now."""
+        now = monotonic()
+        for lease in self._leases.values():
+            if lease.due_at <= now and not lease.job.lease_lost.is_set():
+                passed = timedelta(seconds=now - lease.extended_at)
+                if jobs.extend(lease.job.queue, lease.job.id, lease.job.attempt, passed) is None:
+                    lease.job.lease_lost.set()
+                lease.extended_at = now

@@ -1,0 +1,120 @@
+"""The connections a worker opens: one that listens and one per running handler."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import conninfo
+from psycopg.pq import TransactionStatus
+from psycopg_pool import ConnectionPool
+
+from ectojob_py.errors import HandlerError
+
+# A peer that vanished without a word is noticed after 15 s instead of two hours.
+_DEFAULTS = {
+    "application_name": "ectojob",
+    "connect_timeout": "10",
+    "keepalives_idle": "5",
+    "keepalives_interval": "5",
+    "keepalives_count": "2",
+    "tcp_user_timeout": "15000",
+}
+
+
+def with_defaults(dsn: str) -> str:
+    """Return the dsn with a worker's settings where it says nothing itself."""
+    return conninfo.make_conninfo("", **{**_DEFAULTS, **conninfo.conninfo_to_dict(dsn)})
+
+
+def open_pool(dsn: str, size: int) -> "ConnectionPool[HandlerConnection]":
+    """Return a pool of at most ``size`` connections, each opened when a handler first needs it."""
+    pool = ConnectionPool(
+        with_defaults(dsn), connection_class=HandlerConnection, min_size=0, max_size=size, timeout=10, open=False
+    )
+    pool.open()
+    return pool
+
+
+class HandlerCursor(psycopg.Cursor[Any]):
+    """A cursor that notices a COMMIT or ROLLBACK sent as text."""
+
+    def execute(self, *args: Any, **kwargs: Any) -> "HandlerCursor":
+        """Execute as psycopg does, and look what became of the transaction."""
+        super().execute(*args, **kwargs)
+        if isinstance(self.connection, HandlerConnection):
+            self.connection.watch(self.statusmessage)
+        return self
+
+
+class HandlerConnection(psycopg.Connection[Any]):
+    """A psycopg connection that a handler may use for everything but ending its transaction, which is the worker's.
+
+    The transaction begins at the handler's first statement, and ends with the job. ``with conn.transaction():`` is a
+    savepoint in it, even as the first thing a handler does.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make the connection; nothing is handed out yet."""
+        super().__init__(*args, **kwargs)
+        self.cursor_factory = HandlerCursor
+        self._handed_out = False
+        self._misuse: HandlerError | None = None
+
+    @contextmanager
+    def handed_out(self) -> Iterator[None]:
+        """Guard the transaction for the time of the block; raise ``HandlerError`` at its end if it was broken."""
+        self._misuse = None
+        self._handed_out = True
+        try:
+            yield
+        finally:
+            self._handed_out = False
+        if self._misuse:
+            raise self._misuse
+        if self.info.transaction_status == TransactionStatus.INERROR:
+            msg = "the handler caught an error that aborted its transaction; wrap the statement in conn.transaction()"
+            raise HandlerError(msg)
+
+    def watch(self, command: str | None) -> None:
+        """Refuse what a statement did to the transaction: psycopg began one before it, so it must still be open."""
+        ended = command == "COMMIT" or self.info.transaction_status == TransactionStatus.IDLE
+        if self._handed_out and ended and not self.pgconn.pipeline_status:
+            self._refuse("ended the transaction with a statement")
+
+    def _refuse(self, deed: str) -> None:
+        if self._handed_out:
+            self._misuse = HandlerError(
+                f"the handler {deed}; its writes commit together with the job's completion, so leave that to the worker"
+            )
+            raise self._misuse
+
+    def commit(self) -> None:
+        """Commit; not for handlers."""
+        self._refuse("called commit()")
+        super().commit()
+
+    def rollback(self) -> None:
+        """Roll back; not for handlers, who raise an exception instead."""
+        self._refuse("called rollback()")
+        super().rollback()
+
+    def close(self) -> None:
+        """Close; not for handlers."""
+        self._refuse("called close()")
+        super().close()
+
+    def set_autocommit(self, value: bool) -> None:
+        """Set autocommit; not for handlers."""
+        self._refuse("set autocommit")
+        super().set_autocommit(value)
+
+    @contextmanager
+    def transaction(
+        self, savepoint_name: str | None = None, force_rollback: bool = False
+    ) -> Iterator[psycopg.Transaction]:
+        """Open a transaction; for handlers a savepoint, always."""
+        if self._handed_out and self.info.transaction_status == TransactionStatus.IDLE:
+            self.execute("select")  # psycopg would make an outermost block a transaction of its own, and commit it
+        with super().transaction(savepoint_name, force_rollback) as block:
+            yield block

@@ -1,0 +1,65 @@
+"""The connection on which a worker listens, claims and sweeps."""
+
+import select
+from types import TracebackType
+from typing import Self
+
+import psycopg
+from psycopg import sql
+
+from ectojob_py.bell import Bell
+from ectojob_py.client import Jobs
+from ectojob_py.postgres.connection import with_defaults
+
+
+class Listener:
+    """An autocommit connection that hears the wake-ups of some queues. Raises ``psycopg.Error`` when it is lost."""
+
+    def __init__(self, dsn: str, schema: str, queues: tuple[str, ...]) -> None:
+        """Connect and listen."""
+        self._schema = schema
+        self._channels = {
+            f"{schema}.{queue}{suffix}": (queue, suffix) for queue in queues for suffix in ("", ".scheduled")
+        }
+        self._conn = psycopg.connect(with_defaults(dsn), autocommit=True)
+        self.jobs = Jobs(self._conn, schema)
+        try:
+            for channel in self._channels:
+                self._conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+        except BaseException:
+            self._conn.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._conn.close()
+
+    def due_in(self, queue: str) -> float | None:
+        """Return the seconds until the sweep has work next, both ends by the database's clock; ``None``: none known."""
+        statement = sql.SQL("select extract(epoch from due - clock_timestamp()) from {}(%s) as due")
+        row = self._conn.execute(statement.format(sql.Identifier(self._schema, "next_due")), [queue]).fetchone()
+        return None if row is None or row[0] is None else float(row[0])
+
+    def wait(self, timeout: float, bell: Bell) -> tuple[set[str], set[str]]:
+        """Sleep until a wake-up, the bell, or ``timeout`` seconds.
+
+        Returns the queues that have a job to run now, and those whose next due moment may have changed.
+        """
+        heard = self._hear()
+        if not heard:
+            select.select([self._conn, bell], [], [], timeout)
+            bell.silence()
+            heard = self._hear()
+        return {queue for queue, suffix in heard if not suffix}, {queue for queue, suffix in heard if suffix}
+
+    def _hear(self) -> set[tuple[str, str]]:
+        """Return what has arrived by now, also while other statements ran; payloads don't matter, anyone may send."""
+        return {
+            self._channels[notification.channel]
+            for notification in self._conn.notifies(timeout=0)
+            if notification.channel in self._channels
+        }
