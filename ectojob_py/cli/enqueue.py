@@ -5,7 +5,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Annotated, Any, BinaryIO, NoReturn
 
@@ -13,13 +13,12 @@ import psycopg
 import typer
 from psycopg.types.json import set_json_dumps
 
-from ectojob_py.cli.durations import moment
 from ectojob_py.cli.failures import BadUsage
 from ectojob_py.cli.options import AsJson, Dsn, Schema, chosen
 from ectojob_py.cli.output import progress, report
+from ectojob_py.cli.typed import Moment, int4, moment
 from ectojob_py.client import Jobs
 
-INT4 = 2_147_483_647
 _BATCH = 1000
 
 
@@ -30,13 +29,14 @@ def enqueue(
         str, typer.Argument(metavar="[PARAMS|-]", help="A JSON object; -: one a line from stdin.")
     ] = "{}",
     schedule: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Not before 2030-01-31T09:00:00Z, or a wait such as +5m.")
+        Moment | None,
+        typer.Option(parser=moment, metavar="WHEN", help="Not before 2030-01-31T09:00:00Z, or a wait such as +5m."),
     ] = None,
     max_attempts: Annotated[
         int | None,
-        typer.Option(min=-INT4, max=INT4, metavar="N", help="Default: the queue's setting.", show_default=False),
+        typer.Option(parser=int4, metavar="N", help="Default: the queue's setting.", show_default=False),
     ] = None,
-    priority: Annotated[int, typer.Option(min=-INT4, max=INT4, metavar="N", help="Lower runs first.")] = 0,
+    priority: Annotated[int, typer.Option(parser=int4, metavar="N", help="Lower runs first.")] = 0,
     notify: Annotated[str | None, typer.Option(metavar="TEXT", help="Sent with NOTIFY when the job ends.")] = None,
     dsn: Dsn = None,
     schema: Schema = None,
@@ -49,12 +49,11 @@ def enqueue(
     Example: ectojob enqueue emails - < emails.jsonl
     """
     choice = chosen(ctx, dsn, schema, as_json)
-    when = None if schedule is None else moment(schedule)
     one = None if params == "-" else Params(params, "PARAMS")
     with choice.connected() as conn:
         set_json_dumps(_verbatim, conn)
         jobs = Jobs(conn, choice.schema)
-        common = (_at(when, conn), max_attempts, priority, notify)
+        common = (_at(schedule, conn), max_attempts, priority, notify)
         if one is not None:
             ids = [jobs.enqueue(queue, one, *common)]
         else:
@@ -74,8 +73,7 @@ class Params(dict[str, Any]):
         try:
             value = json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
-            reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-            raise BadUsage(f"{where} is not JSON: {reason}", _EXAMPLE) from None
+            raise BadUsage(f"{where} is not JSON: {_reason(error)}", _EXAMPLE) from None
         if not isinstance(value, dict):
             raise BadUsage(f"{where} must be a JSON object, not {text.strip()[:60]}", _EXAMPLE)
         super().__init__(value)
@@ -83,6 +81,12 @@ class Params(dict[str, Any]):
 
 
 _EXAMPLE = """Write an object, in single quotes for the shell: '{"to": "joe"}'"""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at character {error.pos + 1}"
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -115,9 +119,11 @@ def _size(file: BinaryIO) -> float | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-def _at(when: datetime | timedelta | None, conn: psycopg.Connection[Any]) -> datetime | None:
+def _at(schedule: Moment | None, conn: psycopg.Connection[Any]) -> datetime | None:
     """Return the moment that is meant; a wait begins now by the database's clock."""
-    if not isinstance(when, timedelta):
-        return when
-    row = conn.execute("select clock_timestamp() + %s", [when]).fetchone()
+    if schedule is None:
+        return None
+    if schedule.wait is None:
+        return schedule.at
+    row = conn.execute("select clock_timestamp() + %s", [schedule.wait]).fetchone()
     return row[0] if row else None

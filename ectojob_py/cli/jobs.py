@@ -10,13 +10,12 @@ from psycopg import sql
 from ectojob_py.cli.failures import BadUsage
 from ectojob_py.cli.options import AsJson, Chosen, Dsn, Schema, chosen
 from ectojob_py.cli.output import Column, Listing, progress, report
+from ectojob_py.cli.typed import int8
 from ectojob_py.client import Jobs
 from ectojob_py.errors import JobNotFailed, SetupError
 
-INT8 = 9_223_372_036_854_775_807
-
 Queue = Annotated[str, typer.Argument(metavar="QUEUE")]
-Id = typer.Argument(metavar="ID...", min=1, max=INT8, help="Of the jobs; all or none of them.")
+Id = typer.Argument(metavar="ID...", parser=int8, help="Of the jobs; all or none of them.")
 
 
 class State(StrEnum):
@@ -38,8 +37,11 @@ _COLUMNS = [
     Column("priority", lambda row: row["priority"], number=True),
 ]
 _WAITING = [Column("schedule", lambda row: row["schedule"]), Column("lease ends", lambda row: row["expires"])]
-_FAILED = [Column("failed at", lambda row: row["updated_at"]), Column("last error", lambda row: row["last_error"])]
-_PARAMS = Column("params", lambda row: row["params"])
+_FAILED = [
+    Column("failed at", lambda row: row["updated_at"]),
+    Column("last error", lambda row: row["last_error"], text=True),
+]
+_PARAMS = Column("params", lambda row: row["params"], text=True)
 
 
 def jobs(
@@ -47,7 +49,7 @@ def jobs(
     queue: Annotated[str | None, typer.Option("--queue", "-q", metavar="NAME", help="Of this queue only.")] = None,
     state: Annotated[State | None, typer.Option(case_sensitive=False, help="In this state only.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="FAILED ones, latest first, with their last error.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=INT8 - 1, metavar="N", help="How many at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     params: Annotated[bool, typer.Option("--params", help="Show the params, too.")] = False,
     dsn: Dsn = None,
     schema: Schema = None,

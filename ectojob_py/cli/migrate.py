@@ -36,8 +36,10 @@ def migrate(
 
 
 def _apply(choice: Chosen) -> None:
+    with choice.connected():
+        pass  # says so when it can't be reached
+    applied = deployment.migrate(choice.dsn, choice.schema)
     with choice.connected() as conn:
-        applied = deployment.migrate(choice.dsn, choice.schema)
         version = Jobs(conn, choice.schema).version()
     document = {"schema": choice.schema, "applied": applied, "reloaded": True, "version": version}
     said = [f"applied {id}" for id in applied] or ["no migration was pending"]
@@ -52,7 +54,7 @@ def _roll_back(choice: Chosen, yes: bool) -> None:
         lost = conn.execute(sql.SQL("select count(*) from {}").format(table)).fetchone() if installed else None
         if not yes:
             _ask(choice, lost[0] if lost else 0, f"{conn.info.dbname} on {conn.info.host}")
-        undone = deployment.rollback(choice.dsn, choice.schema)
+    undone = deployment.rollback(choice.dsn, choice.schema)
     said = [f"rolled back {id}" for id in undone] or ["there was nothing to roll back"]
     report(choice.as_json, {"schema": choice.schema, "rolled_back": undone}, *said)
 

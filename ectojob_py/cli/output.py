@@ -1,7 +1,6 @@
 """Tables for people, one JSON document for machines, both from one query."""
 
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,25 +11,27 @@ import rich.box
 from psycopg import sql
 from psycopg.rows import dict_row, scalar_row
 from psycopg.types.json import set_json_loads
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from ectojob_py.cli.failures import printable
 
 Row = dict[str, Any]
-_WIDE = 100_000
-"""The width where no terminal limits it."""
+_TEXT_WIDTH = 24
+"""What long text gets at least on a terminal, where it is folded."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: its title, what it shows of a row, and whether it is a number."""
+    """One column of a table: its title, what it shows of a row, and whether it is a number, or long text."""
 
     title: str
     show: Callable[[Row], object]
     number: bool = False
+    text: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,8 @@ class Listing:
         set_json_loads(_as_text, conn)
         with conn.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(self.query, self.values).fetchall()
-        console = Console(soft_wrap=False) if sys.stdout.isatty() else Console(width=_WIDE, color_system=None)
-        table = Table(box=rich.box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False, header_style="bold")
-        for place, column in enumerate(self.columns):
-            whole = place == 0 or column.number
-            table.add_column(column.title, justify="right" if column.number else "left", no_wrap=whole, overflow="fold")
-        for row in rows:
-            table.add_row(*(_cell(column.show(row)) for column in self.columns))
-        console.print(table)
+        cells = [[_cell(column.show(row)) for column in self.columns] for row in rows]
+        _draw(self.columns, cells)
         return len(rows)
 
     def print(self, conn: psycopg.Connection[Any], as_json: bool) -> int:
@@ -86,7 +81,7 @@ def progress(doing: str, total: float | None, silent: bool = False) -> Progress:
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TaskProgressColumn(),
         TimeRemainingColumn(),
         console=console,
         transient=True,
@@ -96,12 +91,49 @@ def progress(doing: str, total: float | None, silent: bool = False) -> Progress:
     return bar
 
 
-def _cell(value: object) -> Text:
+def spoken(seconds: float | None) -> str:
+    """Write a duration for a person: ``1h30m``, ``250ms``; nothing for none."""
+    if seconds is None:
+        return ""
+    if abs(seconds) < 1:
+        return f"{seconds * 1000:.0f}ms" if seconds else "0s"
+    sign, rest, said = "-" if seconds < 0 else "", round(abs(seconds)), []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        said += [f"{count}{unit}"] if count else []
+    return sign + "".join(said[:2])
+
+
+def _draw(columns: Sequence[Column], cells: list[list[str]]) -> None:
+    """Draw a table that cuts nothing off, however narrow the terminal; without frills where there is none."""
+    console = Console()
+    frills = console.is_terminal
+    table = Table(box=rich.box.SIMPLE_HEAD if frills else None, pad_edge=False, header_style="bold")
+    needed = 2
+    for place, column in enumerate(columns):
+        width = max(cell_len(text) for text in [column.title, *(row[place] for row in cells)])
+        if frills and column.text:
+            width = min(width, _TEXT_WIDTH)
+        needed += width + 3  # rich's padding and rule
+        justify: JustifyMethod = "right" if column.number else "left"
+        table.add_column(column.title, justify=justify, min_width=width, no_wrap=not column.text, overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))
+    console.width = max(console.width if frills else 0, needed)
+    if frills:
+        console.print(table)
+    else:
+        with console.capture() as capture:
+            console.print(table)
+        print("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def _cell(value: object) -> str:
     if value is None:
-        return Text("")
+        return ""
     if isinstance(value, datetime):
-        return Text(value.isoformat(sep=" ", timespec="seconds"))
-    return Text(printable(str(value)))
+        return value.isoformat(sep=" ", timespec="seconds")
+    return printable(str(value))
 
 
 def _as_text(document: str | bytes) -> str:

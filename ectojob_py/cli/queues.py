@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 from psycopg import sql
 
-from ectojob_py.cli.durations import duration, spoken
-from ectojob_py.cli.enqueue import INT4
 from ectojob_py.cli.options import AsJson, Chosen, Dsn, Schema, chosen
-from ectojob_py.cli.output import Column, Listing, report
+from ectojob_py.cli.output import Column, Listing, report, spoken
+from ectojob_py.cli.typed import duration, int4
 from ectojob_py.client import Jobs
 
 group = typer.Typer(help="Create, pause, resume or drop a queue.", no_args_is_help=True)
@@ -71,7 +70,7 @@ def queues(
 def create(
     ctx: typer.Context,
     name: Name,
-    max_attempts: Annotated[int | None, typer.Option(min=-INT4, max=INT4, metavar="N", help="How often a job is begun.")] = None,
+    max_attempts: Annotated[int | None, typer.Option(parser=int4, metavar="N", help="Begun how often.")] = None,
     reservation_timeout: Annotated[
         timedelta | None, typer.Option(parser=duration, metavar="DURATION", help="From reserving to beginning.")
     ] = None,

@@ -43,7 +43,7 @@ def _named(module: object, where: str, name: str) -> Perform:
         found: Perform = reduce(getattr, name.split("."), module)  # type: ignore[assignment]
     except AttributeError:
         names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-        hint = f"It has {', '.join(sorted(names))}." if names else "It has no functions at all."
+        hint = f"It has {', '.join(sorted(names)[:10])}." if names else "It has no functions at all."
         raise BadUsage(f"module {where} has no {name}", hint) from None
     return found
 

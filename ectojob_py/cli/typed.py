@@ -1,12 +1,23 @@
-"""Durations and moments as people type and read them."""
+"""Durations, moments and numbers as people type them."""
 
 import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import typer
 
 _UNITS = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
 _PART = re.compile(r"(\d+(?:\.\d+)?)([wdhms])")
+
+
+def int4(text: str | int) -> int:
+    """Read what PostgreSQL's integer holds; whether it makes sense is for the database to say."""
+    return _whole(text, 4)
+
+
+def int8(text: str | int) -> int:
+    """Read what PostgreSQL's bigint holds."""
+    return _whole(text, 8)
 
 
 def duration(text: str | timedelta) -> timedelta:
@@ -24,29 +35,32 @@ def duration(text: str | timedelta) -> timedelta:
         raise typer.BadParameter(msg) from None
 
 
-def moment(text: str) -> datetime | timedelta:
+@dataclass(frozen=True)
+class Moment:
+    """A moment, or a wait that begins when the command runs."""
+
+    at: datetime | None = None
+    wait: timedelta | None = None
+
+
+def moment(text: str) -> Moment:
     """Read an ISO 8601 moment with its time zone; or a wait, as ``+`` and a duration."""
     if text.startswith("+"):
-        return duration(text[1:])
+        return Moment(wait=duration(text[1:]))
     try:
-        read = datetime.fromisoformat(text)
+        at = datetime.fromisoformat(text)
     except ValueError:
         msg = f"{text!r} is no moment; write 2030-01-31T09:00:00Z, 2030-01-31T09:00:00+02:00, or a wait such as +5m"
         raise typer.BadParameter(msg) from None
-    if read.tzinfo is None:
+    if at.tzinfo is None:
         msg = f"{text!r} has no time zone; end it with Z, or with an offset such as +02:00"
         raise typer.BadParameter(msg)
-    return read
+    return Moment(at)
 
 
-def spoken(seconds: float | None) -> str:
-    """Write a duration for a person: ``1h30m``, ``250ms``; nothing for none."""
-    if seconds is None:
-        return ""
-    if abs(seconds) < 1:
-        return f"{seconds * 1000:.0f}ms" if seconds else "0s"
-    sign, rest, said = "-" if seconds < 0 else "", round(abs(seconds)), []
-    for unit in "dhms":
-        count, rest = divmod(rest, _UNITS[unit])
-        said += [f"{count}{unit}"] if count else []
-    return sign + "".join(said[:2])
+def _whole(text: str | int, size: int) -> int:
+    limit = 1 << (8 * size - 1)
+    if not re.fullmatch(r"[+-]?\d{1,20}", str(text)) or not -limit <= int(text) < limit:
+        msg = f"{text!r} is not a whole number of at most {size} bytes"
+        raise typer.BadParameter(msg)
+    return int(text)

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ectojob_py.cli.durations import duration
 from ectojob_py.cli.options import Dsn, Schema, chosen
 from ectojob_py.cli.target import load
+from ectojob_py.cli.typed import duration
 from ectojob_py.worker import Worker
 
 LEFT_BEHIND = 3
