@@ -1,0 +1,1 @@
+"""What only PostgreSQL has: its catalog, locks, notifications, plans and migrations."""
