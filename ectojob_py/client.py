@@ -33,9 +33,7 @@ class Jobs:
         retry_timeout: timedelta | None = None,
     ) -> None:
         """Create a queue, or change the settings that are passed."""
-        self._calls.value(
-            "create_queue", queue, max_attempts, reservation_timeout, execution_timeout, retry_timeout
-        )
+        self._calls.value("create_queue", queue, max_attempts, reservation_timeout, execution_timeout, retry_timeout)
 
     def drop_queue(self, queue: str, force: bool = False) -> None:
         """Drop a queue; with ``force``, its jobs too. Raises ``QueueNotEmpty``, ``UnknownQueue``."""
@@ -63,10 +61,17 @@ class Jobs:
         """Put a job into a queue, in your transaction; return its id.
 
         ``params``: what ``json.dumps`` takes; ``None``: ``{}``. ``schedule``: an aware moment before which it will not
-        run. ``priority``: lower runs first. ``notify``: sent on ``<schema>.<queue>.completed``, ``.retry``, ``.failed``.
+        run. ``priority``: lower runs first. ``notify``: sent on ``<schema>.<queue>.completed``, ``.retry`` or
+        ``.failed``.
         """
         value: int = self._calls.value(
-            "enqueue", queue, Document({} if params is None else params), _aware(schedule), max_attempts, priority, notify
+            "enqueue",
+            queue,
+            Document({} if params is None else params),
+            _aware(schedule),
+            max_attempts,
+            priority,
+            notify,
         )
         return value
 

@@ -39,7 +39,12 @@ class EmbeddedServer:
         self.data = folder / "data"
         self.log = folder / "server.log"
         self._programs = programs
-        self._settings = {"listen_addresses": "", "port": "5432", "unix_socket_directories": str(folder), **(settings or {})}
+        self._settings = {
+            "listen_addresses": "",
+            "port": "5432",
+            "unix_socket_directories": str(folder),
+            **(settings or {}),
+        }
 
     def start(self) -> None:
         """Create the data folder if it isn't there, and start the server unless it runs already."""
@@ -54,7 +59,10 @@ class EmbeddedServer:
 
     def running(self) -> bool:
         """Tell whether the server runs."""
-        return subprocess.run(self._command("pg_ctl", "-D", str(self.data), "status"), **self._how).returncode == 0
+        return (
+            subprocess.run(self._command("pg_ctl", "-D", str(self.data), "status"), check=False, **self._how).returncode
+            == 0
+        )
 
     def stop(self, mode: str = "fast") -> None:
         """Stop the server: ``fast`` ends all sessions, ``immediate`` is a crash."""
@@ -68,17 +76,21 @@ class EmbeddedServer:
         """Return the path of one of the server's programs, such as ``psql``."""
         return self._reachable / name
 
+    @staticmethod
+    def owner() -> int:
+        """Return the user id that the folder belongs to: yours, or for root that of whoever runs the server."""
+        return pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else os.geteuid()
+
     @cached_property
     def _user(self) -> dict[str, Any]:
         """Who runs the server: nothing to say for an ordinary user, somebody ordinary for root."""
         if os.geteuid() != 0:
             return {}
-        entry = pwd.getpwnam("nobody")
-        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+        return {"user": self.owner(), "group": pwd.getpwuid(self.owner()).pw_gid, "extra_groups": []}
 
     @cached_property
     def _how(self) -> dict[str, Any]:
-        return {"capture_output": True, "text": True, "check": False, "cwd": "/", **self._user}
+        return {"capture_output": True, "text": True, "cwd": "/", **self._user}
 
     @cached_property
     def _reachable(self) -> Path:
@@ -101,7 +113,7 @@ class EmbeddedServer:
         return [str(self._reachable / program), *args]
 
     def _run(self, program: str, *args: str) -> None:
-        done = subprocess.run(self._command(program, *args), **self._how)
+        done = subprocess.run(self._command(program, *args), check=False, **self._how)
         if done.returncode != 0:
             log = self.log.read_text()[-2000:] if self.log.exists() else ""
             raise SetupError(f"{program} failed: {done.stderr.strip()}\n{log}".rstrip(), f"Look into {self.log}.")

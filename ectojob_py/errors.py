@@ -39,5 +39,6 @@ class SetupError(Exception):
     """
 
     def __init__(self, message: str, hint: str) -> None:
+        """Say what is wrong, and what to do about it."""
         super().__init__(message)
         self.hint = hint

@@ -1,5 +1,6 @@
 """What this worker holds, and keeping it while its handlers run."""
 
+import math
 from collections.abc import Iterator
 from datetime import timedelta
 from time import monotonic
@@ -10,9 +11,8 @@ from ectojob_py.job import Job
 
 class _Lease:
     def __init__(self, job: Job) -> None:
-        assert job.expires is not None
         self.job = job
-        self.pace = (job.expires - job.updated_at).total_seconds() / 3
+        self.pace = ((job.expires or job.updated_at) - job.updated_at).total_seconds() / 3
         self.extended_at = monotonic()
 
     @property
@@ -46,7 +46,8 @@ class Leases:
 
     def next_due(self) -> float:
         """When ``extend`` has work next, in ``monotonic`` seconds; infinity: never."""
-        return min((lease.due_at for lease in self._leases.values() if not lease.job.lease_lost.is_set()), default=float("inf"))
+        kept = (lease for lease in self._leases.values() if not lease.job.lease_lost.is_set())
+        return min((lease.due_at for lease in kept), default=math.inf)
 
     def extend(self, jobs: Jobs) -> None:
         """Extend what is due; tell the handler where the job is someone else's by now."""

@@ -242,7 +242,7 @@ class Worker:
 
 
 def _silent() -> logging.Logger:
-    logger = logging.Logger("ectojob")  # noqa: LOG001 - not registered, so that no one's configuration reaches it
+    logger = logging.Logger("ectojob")  # not registered, so that no one's configuration reaches it
     logger.addHandler(logging.NullHandler())
     logger.propagate = False
     return logger

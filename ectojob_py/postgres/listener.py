@@ -51,7 +51,7 @@ class Listener:
         """
         heard = self._hear()
         if not heard:
-            select.select([self._conn, bell], [], [], timeout)
+            select.select([self._conn.fileno(), bell.fileno()], [], [], timeout)
             bell.silence()
             heard = self._hear()
         return {queue for queue, suffix in heard if not suffix}, {queue for queue, suffix in heard if suffix}

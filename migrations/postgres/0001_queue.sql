@@ -42,7 +42,8 @@ comment on column queue.max_attempts is 'How often a job is begun at most, unles
 comment on column queue.reservation_timeout is 'How long a RESERVED job waits to be begun before others may have it.';
 comment on column queue.execution_timeout is
     'The lease of a first attempt; attempt n gets n times as much. A worker extends the lease while its handler runs.';
-comment on column queue.retry_timeout is 'The wait after a failed first attempt; after attempt n it is n times as long.';
+comment on column queue.retry_timeout is
+    'The wait after a failed first attempt; after attempt n it is n times as long.';
 comment on column queue.paused_at is 'Since when no job of this queue is handed out; null: it runs.';
 comment on column queue.inserted_at is 'When the queue was created.';
 comment on column queue.updated_at is 'When a setting was last changed.';

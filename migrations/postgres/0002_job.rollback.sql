@@ -16,4 +16,6 @@ end
 $$;
 
 drop table job cascade;
-delete from migration where id = '0002_job';
+
+delete from migration
+where id = '0002_job';

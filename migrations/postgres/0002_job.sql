@@ -33,20 +33,21 @@ create index job_held on job (queue, expires) where state in ('RESERVED', 'IN_PR
 create index job_failed on job (queue, updated_at) where state = 'FAILED';
 
 comment on table job is
-    'One row per job that is not completed: completing deletes it. Rows move between states by the functions of this '
-    'schema alone; see them with \df.';
+    'One row per job that is not completed: completing deletes it. Rows move between states by the functions of '
+    'this schema alone; see them with \df.';
 comment on column job.queue is 'The queue''s name.';
 comment on column job.id is 'Numbered over all queues, in enqueuing order as far as a sequence gives it.';
 comment on column job.state is
-    'SCHEDULED: waits for its schedule. AVAILABLE: may be taken. RESERVED: taken, not begun. IN_PROGRESS: its handler '
-    'runs. RETRY: an attempt failed, waits for its schedule. FAILED: no attempt is left; kept until requeue or remove.';
+    'SCHEDULED: waits for its schedule. AVAILABLE: may be taken. RESERVED: taken, not begun. IN_PROGRESS: its '
+    'handler runs. RETRY: an attempt failed, waits for its schedule. FAILED: no attempt is left; kept until requeue or '
+    'remove.';
 comment on column job.priority is 'Lower runs first; 0 unless said otherwise.';
 comment on column job.schedule is 'Not to run before this moment; the enqueuing moment unless said otherwise.';
 comment on column job.expires is
     'When the lease of a RESERVED or IN_PROGRESS job ends, by the database''s clock; null in every other state.';
 comment on column job.attempt is
-    'How many attempts were begun, or wasted by a reservation that expired. Never decreases: it is the fence that keeps '
-    'an old holder from touching a newer run.';
+    'How many attempts were begun, or wasted by a reservation that expired. Never decreases: it is the fence that '
+    'keeps an old holder from touching a newer run.';
 comment on column job.max_attempts is 'The job is FAILED once this many attempts failed; requeue and release raise it.';
 comment on column job.params is 'What the handler is given: a JSON object.';
 comment on column job.notify is

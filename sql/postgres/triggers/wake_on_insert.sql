@@ -29,4 +29,5 @@ referencing new table as inserted
 for each statement
 execute function wake_on_insert();
 
-comment on trigger wake_on_insert on job is 'Wakes the workers of the queues that got jobs, when the transaction commits.';
+comment on trigger wake_on_insert on job is
+    'Wakes the workers of the queues that got jobs, when the transaction commits.';

@@ -11,7 +11,7 @@ select
     job.inserted_at
 from job
 where job.state = 'FAILED'
-order by job.queue, job.updated_at desc;
+order by job.queue asc, job.updated_at desc;
 
 comment on view failed is
     'Jobs that used up their attempts, latest first. Mend the cause, then requeue(queue, id); or remove(queue, id).';

@@ -11,7 +11,7 @@ select
 from job
 where (job.state in ('SCHEDULED', 'RETRY') and job.schedule <= clock_timestamp())
     or (job.state in ('RESERVED', 'IN_PROGRESS') and job.expires < clock_timestamp())
-order by job.queue, late_by desc;
+order by job.queue asc, late_by desc;
 
 comment on view overdue is
     'Jobs whose schedule has come or whose lease has ended, and which no sweep has moved. Rows that stay mean that no '

@@ -17,6 +17,7 @@ group by queue.name
 order by queue.name;
 
 comment on view queue_depth is
-    'Jobs per queue and state. available grows and in_progress is 0: no worker runs, or paused_at is set. Reads every job.';
+    'Jobs per queue and state. available grows and in_progress is 0: no worker runs, or paused_at is set. Reads every '
+    'job.';
 comment on column queue_depth.oldest_available is
     'For how long the oldest AVAILABLE job could have run; null: none is waiting.';
