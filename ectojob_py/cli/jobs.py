@@ -119,12 +119,13 @@ def remove(
     Example: ectojob remove emails 42 43
     """
     choice = chosen(ctx, dsn, schema, as_json)
+    ids = list(dict.fromkeys(id))
     with choice.connected() as conn, conn.transaction():
-        for each in dict.fromkeys(id):
+        for each in ids:
             if Jobs(conn, choice.schema).remove(queue, each) is None:
                 msg = f"job {each} of queue {queue} can't be removed: a worker holds it, or there is none"
                 raise SetupError(msg, f"Nothing was removed. ectojob jobs --queue {queue} shows what there is.")
-    report(choice.as_json, {"queue": queue, "removed": id}, f"removed {len(id)} of queue {queue}")
+    report(choice.as_json, {"queue": queue, "removed": ids}, f"removed {len(ids)} of queue {queue}")
 
 
 def _requeue_these(conn: psycopg.Connection[Any], choice: Chosen, queue: str, ids: list[int]) -> list[int]:

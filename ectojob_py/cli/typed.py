@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import typer
 
 _UNITS = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
-_PART = re.compile(r"(\d+(?:\.\d+)?)([wdhms])")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)([wdhms])")
 
 
 def int4(text: str | int) -> int:
@@ -24,7 +24,7 @@ def duration(text: str | timedelta) -> timedelta:
     """Read ``90``, ``90s``, ``1h30m`` or ``2d``; a bare number is in seconds. An option's default comes as it is."""
     if isinstance(text, timedelta):
         return text
-    parts = [(text, "s")] if re.fullmatch(r"\d+(\.\d+)?", text) else _PART.findall(text)
+    parts = [(text, "s")] if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else _PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) not in (text, f"{text}s"):
         msg = f"{text!r} is not a duration; write seconds, or a number with s, m, h, d or w: 90, 1.5s, 5m, 1h30m, 2d"
         raise typer.BadParameter(msg)
@@ -60,7 +60,7 @@ def moment(text: str) -> Moment:
 
 def _whole(text: str | int, size: int) -> int:
     limit = 1 << (8 * size - 1)
-    if not re.fullmatch(r"[+-]?\d{1,20}", str(text)) or not -limit <= int(text) < limit:
+    if not re.fullmatch(r"[+-]?[0-9]{1,20}", str(text)) or not -limit <= int(text) < limit:
         msg = f"{text!r} is not a whole number of at most {size} bytes"
         raise typer.BadParameter(msg)
     return int(text)

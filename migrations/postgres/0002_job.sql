@@ -51,7 +51,8 @@ comment on column job.attempt is
 comment on column job.max_attempts is 'The job is FAILED once this many attempts failed; requeue and release raise it.';
 comment on column job.params is 'What the handler is given: a JSON object.';
 comment on column job.notify is
-    'Sent with NOTIFY on <schema>.<queue>.completed, .retry or .failed, together with the transition; null: nothing is.';
+    'Sent with NOTIFY on <schema>.<queue>.completed, .retry or .failed, together with the transition; null: nothing '
+    'is.';
 comment on column job.last_error is 'Why the last attempt failed; null before the first failure.';
 comment on column job.inserted_at is 'When it was enqueued.';
 comment on column job.updated_at is 'When it last changed state, or its lease was extended.';

@@ -13,7 +13,9 @@ as $$
 begin
     if jsonb_typeof(check_params.params) is distinct from 'object' then
         raise invalid_parameter_value using
-            message = format('params must be a JSON object, not %s', coalesce(jsonb_typeof(check_params.params), 'null')),
+            message = format(
+                'params must be a JSON object, not %s', coalesce(jsonb_typeof(check_params.params), 'null')
+            ),
             hint = 'Wrap the value, for example jsonb_build_object(''value'', ...).';
     end if;
 end

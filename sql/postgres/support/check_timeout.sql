@@ -14,7 +14,9 @@ as $$
 begin
     if check_timeout.value <= interval '0' or check_timeout.value > interval '30 days' then
         raise invalid_parameter_value using
-            message = format('%s must be more than 0 and at most 30 days, not %s', check_timeout.argument, check_timeout.value),
+            message = format(
+                '%s must be more than 0 and at most 30 days, not %s', check_timeout.argument, check_timeout.value
+            ),
             hint = 'null means the queue''s setting.';
     end if;
 end

@@ -15,8 +15,12 @@ begin
     perform check_key(raise_not_failed.queue, raise_not_failed.id);
     raise exception using
         errcode = 'JQ004',
-        message = format('job %s in queue %s is not FAILED', raise_not_failed.id, quote_literal(raise_not_failed.queue)),
-        hint = format('select id, state from %I.job shows what it is; no row: it was completed or removed.', current_schema());
+        message = format(
+            'job %s in queue %s is not FAILED', raise_not_failed.id, quote_literal(raise_not_failed.queue)
+        ),
+        hint = format(
+            'select id, state from %I.job shows what it is; no row: it was completed or removed.', current_schema()
+        );
 end
 $$;
 

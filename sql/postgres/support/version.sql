@@ -13,5 +13,12 @@ begin
 end
 $$;
 
-comment on function version is
-    'The release of ectojob these functions belong to.';
+-- pg_catalog has a version() too, and is searched before any schema: without its own, the comment went there.
+do $$
+begin
+    execute format(
+        'comment on function %I.version() is %L', current_schema(),
+        'The release of ectojob these functions belong to.'
+    );
+end
+$$;
