@@ -1,5 +1,6 @@
 """The console script ``ectojob``. It shows what views and tables say, and changes things through ``Jobs`` alone."""
 
+import logging
 import os
 import sys
 import traceback
@@ -16,6 +17,8 @@ def main(args: Sequence[str] | None = None) -> int:
     behind that outlived its grace period. 130: Ctrl-C. A pipe that the reader closed is 1, and no reason to talk.
     ``ECTOJOB_DEBUG=1`` in the environment adds the traceback of an error.
     """
+    # psycopg warns when Ctrl-C came in the middle of a statement; the connection is closed, so that is its end anyway.
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
     try:
         code = _run(args)
         sys.stdout.flush()

@@ -1,0 +1,105 @@
+"""Which database is meant, and what is said when there is none."""
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from cli.conftest import Command
+
+
+def url(dsn: str) -> str:
+    """Return a conninfo as a URL."""
+    parts = conninfo_to_dict(dsn)
+    return f"postgresql://{parts['user']}@/{parts['dbname']}?host={parts['host']}&port={parts['port']}"
+
+
+def test_the_dsn_may_stand_anywhere(bare: Command, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bare("queues", "--dsn", dsn).code == 0
+    assert bare("--dsn", url(dsn), "queues").code == 0
+    monkeypatch.setenv("DATABASE_URL", url(dsn))
+    assert bare("queues").code == 0
+    monkeypatch.setenv("DATABASE_URL", "host=/nowhere")
+    assert bare("--dsn", "host=/elsewhere", "queues", "--dsn", dsn).code == 0
+    assert "/elsewhere" in bare("--dsn", "host=/elsewhere", "queues").err
+
+
+def test_the_schema_may_stand_anywhere(ectojob: Command) -> None:
+    assert ectojob("migrate", "--schema", "jobs_eu").code == 0
+    ectojob("--schema", "jobs_eu", "queue", "create", "eu")
+    names = [row["queue"] for row in ectojob("queues", "--schema", "jobs_eu", "--json").document["queues"]]
+    assert names == ["default", "eu"]
+    assert [row["queue"] for row in ectojob("--json", "queues").document["queues"]] == ["default"]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ([], "no database given"),
+        (["--dsn", " "], "no database given"),
+        (["--dsn", "hush"], "neither a postgresql:// URL nor"),
+        (["--dsn", "postgresql+psycopg://joe:hush@host/db"], "neither a postgresql:// URL nor"),
+        (["--dsn", "mysql://joe:hush@host/db"], "neither a postgresql:// URL nor"),
+        (["--dsn", "postgresql://joe:hu@sh@host/db"], "more than one @"),
+        (["--dsn", "host=x pasword=hush"], "neither a postgresql:// URL nor"),
+    ],
+)
+def test_a_dsn_that_makes_no_sense_is_not_repeated(bare: Command, given: list[str], says: str) -> None:
+    for command in (["queues"], ["migrate"], ["enqueue", "default"], ["work", "os.path:join", "-q", "default"]):
+        result = bare(*command, *given)
+        assert (result.code, result.out) == (2, "")
+        assert result.err.startswith("error: ")
+        assert says in result.err
+        assert "\nhint: " in result.err
+        assert "hush" not in result.err
+        assert "sh@" not in result.err
+
+
+def test_a_database_that_cannot_be_reached(bare: Command) -> None:
+    for command in (["queues"], ["migrate"], ["enqueue", "default"]):
+        result = bare(*command, "--dsn", "postgresql://joe:hush@127.0.0.1:1/db")
+        assert (result.code, result.out) == (1, "")
+        [error, hint] = result.err.splitlines()
+        assert "127.0.0.1" in error
+        assert hint.startswith("hint: Check")
+        assert "hush" not in result.err
+
+
+def test_odd_settings_of_a_dsn_are_errors_like_any_other(bare: Command) -> None:
+    result = bare("queues", "--dsn", "host=/nowhere connect_timeout=soon")
+    assert (result.code, result.err.splitlines()[0]) == (
+        1,
+        "error: cannot connect: bad value for connect_timeout: 'soon'",
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["queues"],
+        ["jobs"],
+        ["jobs", "--queue", "default"],
+        ["enqueue", "default"],
+        ["requeue", "default", "1"],
+        ["requeue", "default", "--all-failed"],
+        ["remove", "default", "1"],
+        ["queue", "create", "emails"],
+    ],
+    ids=" ".join,
+)
+def test_a_schema_without_ectojob(ectojob: Command, command: list[str]) -> None:
+    result = ectojob(*command, "--schema", "nowhere")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.splitlines() == [
+        "error: ectojob is not installed in schema nowhere, or is older than this command",
+        "hint: run: ectojob migrate --dsn ... --schema nowhere",
+    ]
+
+
+def test_what_the_database_forbids(ectojob: Command, conn: psycopg.Connection[tuple[object]], dsn: str) -> None:
+    name = f"stranger_{conn.info.dbname}"
+    conn.execute(f'create role "{name}" login')
+    try:
+        result = ectojob("queues", "--dsn", f"{dsn} user={name}")
+        assert (result.code, result.err) == (1, "error: permission denied for schema jobs [42501]\n")
+    finally:
+        conn.execute(f'drop role "{name}"')

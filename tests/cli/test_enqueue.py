@@ -1,0 +1,105 @@
+"""``ectojob enqueue``."""
+
+from typing import Any
+
+import psycopg
+
+from cli.conftest import Command
+
+Conn = psycopg.Connection[Any]
+
+
+def rows(conn: Conn, columns: str) -> list[tuple[Any, ...]]:
+    """Return columns of all jobs."""
+    return conn.execute(f"select {columns} from jobs.job order by id").fetchall()  # type: ignore[arg-type]
+
+
+def test_it_prints_the_id(ectojob: Command, conn: Conn) -> None:
+    result = ectojob("enqueue", "default", '{"to": "joe"}', "--priority", "-3", "--max-attempts", "2", "--notify", "x")
+    assert result.code == 0
+    found = rows(conn, "id, params, state, priority, max_attempts, notify")
+    assert found == [(int(result.out), {"to": "joe"}, "AVAILABLE", -3, 2, "x")]
+    assert ectojob("enqueue", "default", "--json").document == {"queue": "default", "ids": [int(result.out) + 1]}
+    assert rows(conn, "params, max_attempts")[1] == ({}, 5)
+
+
+def test_a_wait_begins_by_the_databases_clock(ectojob: Command, conn: Conn) -> None:
+    ectojob("enqueue", "default", "--schedule", "+5m")
+    ectojob("enqueue", "default", "--schedule", "2999-01-31T09:00:00+02:00")
+    wait = "schedule - inserted_at between interval '4 minutes 59 seconds' and interval '5 minutes'"
+    assert rows(conn, f"state, {wait}, schedule = '2999-01-31T07:00:00Z'") == [
+        ("SCHEDULED", True, False),
+        ("SCHEDULED", False, True),
+    ]
+
+
+def test_params_arrive_as_they_were_typed(ectojob: Command, conn: Conn) -> None:
+    typed = '{"big": 12345678901234567890.12345678901234567890, "one": 1.00, "long": ' + "9" * 5000 + "}"
+    assert ectojob("enqueue", "default", typed).code == 0
+    assert ectojob("enqueue", "default", "-", stdin=typed).code == 0
+    assert rows(conn, f"params = '{typed}', params ->> 'one'") == [(True, "1.00")] * 2
+    assert ectojob("jobs", "--params", "--json").out.count("12345678901234567890.12345678901234567890") == 2
+    assert ectojob("jobs", "--params").out.count("12345678901234567890.12345678901234567890") == 2
+
+
+def test_one_job_per_line(ectojob: Command, conn: Conn) -> None:
+    lines = "".join(f'{{"n": {n}}}\n' for n in range(2500))
+    result = ectojob("enqueue", "default", "-", "--priority", "7", stdin=lines.replace("\n", "\n\n", 1))
+    assert result.code == 0
+    assert [int(line) for line in result.out.splitlines()] == [row[0] for row in rows(conn, "id")]
+    assert rows(conn, "(params ->> 'n')::integer, priority") == [(n, 7) for n in range(2500)]
+    assert ectojob("enqueue", "default", "-", "--json", stdin="\n \n").document == {"queue": "default", "ids": []}
+
+
+BAD = [
+    (["default", "oops"], "", 2, "PARAMS is not JSON: Expecting value at character 1"),
+    (["default", ""], "", 2, "PARAMS is not JSON"),
+    (["default", '{"a": NaN}'], "", 2, "NaN is not a JSON number"),
+    (["default", '{"a": ' * 100_000], "", 2, "nested too deeply"),
+    (["default", "[1]"], "", 2, "PARAMS must be a JSON object, not [1]"),
+    (["default", "null"], "", 2, "PARAMS must be a JSON object, not null"),
+    (["default", '"x"'], "", 2, "PARAMS must be a JSON object"),
+    (["default", '{"a": "\\u0000"}'], "", 1, "[22P05]"),
+    (["default", "\udcff"], "", 2, ""),
+    (["\udcff"], "", 2, "not valid UTF-8"),
+    (["nul\x00"], "", 1, "NUL"),
+    (["nope"], "", 1, "unknown queue 'nope' [JQ002]"),
+    ([""], "", 1, "[JQ002]"),
+    (["default", "--schedule", "tomorrow"], "", 2, "no moment"),
+    (["default", "--schedule", "2030-01-31T09:00:00"], "", 2, "no time zone"),
+    (["default", "--schedule", "+5 minutes"], "", 2, "not a duration"),
+    (["default", "--schedule", "9999-06-01T00:00:00Z"], "", 1, "out of range [22023]"),
+    (["default", "--schedule", "+999999999d"], "", 1, "timestamp out of range [22008]"),
+    (["default", "--schedule", "+4000000d"], "", 1, "timestamp too large"),
+    (["default", "--max-attempts", "0"], "", 1, "max_attempts must be between 1 and 10000, not 0 [22023]"),
+    (["default", "--max-attempts", "99999999999"], "", 2, "not a whole number"),
+    (["default", "--priority", "1.5"], "", 2, "not a whole number"),
+    (["default", "--notify", "x" * 8000], "", 1, "notify is 8000 bytes long [22023]"),
+    (["default", "-"], '{"n": 1}\noops\n', 2, "line 2 is not JSON: Expecting value at character 1"),
+    (["default", "-"], '{"n": 1}\n\n[2]\n', 2, "line 3 must be a JSON object, not [2]"),
+    (["default", "-"], b'{"n": 1}\n{"n": "\xff"}\n', 2, "line 2 is not valid UTF-8"),
+    (["default", "-"], '{"n": 1}\n' * 2000 + "{", 2, "line 2001 is not JSON"),
+    (["default", "-"], '{"n": 1}\n' * 2000 + '{"n": "\\u0000"}', 1, "[22P05]"),
+    (["nope", "-"], '{"n": 1}\n', 1, "unknown queue 'nope' [JQ002]"),
+]
+
+
+def test_bad_input_changes_nothing(ectojob: Command, conn: Conn) -> None:
+    for args, stdin, code, says in BAD:
+        result = ectojob("enqueue", *args, stdin=stdin)
+        told = " ".join(result.err.replace("│", " ").split())
+        case = " ".join(args)[:60], stdin[-40:], told
+        assert (result.code, result.out) == (code, ""), case
+        assert says in told, case
+        assert "Traceback" not in told, case
+    assert rows(conn, "id") == []
+
+
+def test_an_error_has_its_hint(ectojob: Command) -> None:
+    assert ectojob("enqueue", "nope").err.splitlines() == [
+        "error: unknown queue 'nope' [JQ002]",
+        "hint: Create it: select jobs.create_queue('nope').",
+    ]
+    assert ectojob("enqueue", "default", '{"a": "\\u0000"}').err.splitlines()[1] == (
+        r"detail: \u0000 cannot be converted to text."
+    )

@@ -1,0 +1,112 @@
+"""The command as a process: streams, signals, and what is never shown."""
+
+import os
+import signal
+import subprocess
+import sys
+from importlib.metadata import entry_points, version
+from typing import Any
+
+import psycopg
+import pytest
+
+from cli.conftest import Command, Start
+from ectojob_py.cli import main
+
+COMMANDS = ["migrate", "work", "enqueue", "queues", "jobs", "requeue", "remove", "demo"]
+
+
+def test_the_console_script_is_this_one() -> None:
+    [script] = entry_points(group="console_scripts", name="ectojob")
+    assert script.load() is main
+
+
+def test_version(bare: Command) -> None:
+    assert bare("--version").out == f"{version('ectojob')}\n"
+
+
+def test_help_teaches(bare: Command) -> None:
+    whole = bare("--help").out
+    for command in [*COMMANDS, "queue"]:
+        assert f"│ {command} " in whole
+        assert bare(command, "--help").code == 0
+    for command in [[name] for name in COMMANDS] + [["queue", name] for name in ("create", "pause", "resume", "drop")]:
+        shown = bare(*command, "--help").out
+        assert f"Example: ectojob {' '.join(command)}" in shown, command
+        assert "--dsn" in shown
+
+
+def test_wrong_commands(bare: Command) -> None:
+    for args in (["migrat"], ["queues", "--nope"], ["queues", "extra"], ["enqueue"], []):
+        result = bare(*args)
+        assert result.code == 2, args
+        assert "Usage: ectojob" in result.err + result.out, args
+
+
+def test_enqueue_and_look(start: Start) -> None:
+    process = start("enqueue", "default", "-", "--json")
+    said, error = process.communicate('{"n": 1}\n', timeout=20)
+    assert (process.returncode, said, error) == (0, '{"queue": "default", "ids": [1]}\n', "")
+    said, error = start("jobs").communicate(timeout=20)
+    assert said.splitlines()[1].split()[:3] == ["default", "1", "AVAILABLE"]
+    assert "\x1b" not in said
+
+
+def test_an_error_is_no_traceback_unless_asked_for(start: Start) -> None:
+    _, said = start("enqueue", "nope").communicate(timeout=20)
+    assert said.startswith("error: unknown queue 'nope' [JQ002]\nhint: ")
+    _, said = start("enqueue", "nope", env={"ECTOJOB_DEBUG": "1"}).communicate(timeout=20)
+    assert said.startswith("Traceback")
+    assert "error: unknown queue 'nope' [JQ002]\nhint: " in said
+
+
+def test_a_defect_is_said_in_two_lines(bare: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ectojob_py.cli.options.Chosen.connected", lambda _: 1 / 0)
+    result = bare("queues")
+    assert result.code == 1
+    [error, hint] = result.err.splitlines()
+    assert error == "error: ZeroDivisionError: division by zero"
+    assert "ECTOJOB_DEBUG=1" in hint
+
+
+def test_ctrl_c_is_quiet_and_changes_nothing(start: Start, conn: psycopg.Connection[Any]) -> None:
+    process = start("enqueue", "default", "-")
+    assert process.stdin
+    process.stdin.write('{"n": 1}\n' * 5000)
+    process.stdin.flush()
+    while conn.execute("select from pg_locks where relation = 'jobs.job'::regclass").fetchone() is None:
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    said, error = process.communicate(timeout=20)
+    assert (process.returncode, said, error) == (130, "", "")
+    assert conn.execute("select count(*) from jobs.job").fetchone() == (0,)
+
+
+def test_a_reader_may_stop_reading(start: Start, conn: psycopg.Connection[Any]) -> None:
+    conn.execute("select count(jobs.enqueue('default')) from generate_series(1, 2000)")
+    for args in (["jobs", "--limit", "2000"], ["jobs", "--limit", "2000", "--json"], ["queues"], ["--version"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        process = start(*args, stdout=writer)
+        os.close(writer)
+        _, error = process.communicate(timeout=20)
+        assert (process.returncode, error) == (1, ""), args
+
+
+def test_streams_that_are_closed(dsn: str) -> None:
+    command = f'{sys.executable} -m ectojob_py enqueue default --dsn "{dsn}" >&-'
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_lost_connection(start: Start, conn: psycopg.Connection[Any]) -> None:
+    process = start("enqueue", "default", "-")
+    assert process.stdin
+    process.stdin.write('{"n": 1}\n' * 5000)
+    process.stdin.flush()
+    while conn.execute("select from pg_locks where relation = 'jobs.job'::regclass").fetchone() is None:
+        assert process.poll() is None
+    conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ectojob'")
+    said, error = process.communicate('{"n": 1}\n' * 5000, timeout=20)
+    assert (process.returncode, said) == (1, "")
+    assert error.startswith("error: terminating connection due to administrator command [57P01]")
