@@ -30,7 +30,7 @@ def test_positional_calls(db: Db) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        "enqueue(queue => 'default', params => '{}', schedule => null, max_attempts => 2, priority => 1, notify => 'x')",
+        "enqueue(queue => 'default', params => '{}', schedule => null, max_attempts => 2, priority => 1, notify => '')",
         "enqueue('default', priority => 1)",
         "enqueue('default', max_attempts => 1)",
         "enqueue_many('default', array['{}', '{}']::jsonb[], priority => 1)",

@@ -164,7 +164,8 @@ def test_a_name_that_pg_catalog_has_too_is_told_from_it(conn: Conn) -> None:
     """pg_catalog is searched before any path: an unqualified name in a file would mean its function, not ours."""
     twins = conn.execute(
         "select obj_description(pg_catalog.oid, 'pg_proc') "
-        "from pg_proc as pg_catalog join pg_proc as ours using (proname) where ours.pronamespace = 'jobs'::regnamespace and pg_catalog.pronamespace = 'pg_catalog'::regnamespace"
+        "from pg_proc as pg_catalog join pg_proc as ours using (proname) "
+        "where ours.pronamespace = 'jobs'::regnamespace and pg_catalog.pronamespace = 'pg_catalog'::regnamespace"
     )
     assert twins.fetchall() == [("PostgreSQL version string",)]
     assert [path.stem for path in FILES if re.search(r"(?<![\w.])version\(\)", path.read_text())] == ["version"]
