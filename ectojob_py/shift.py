@@ -1,0 +1,173 @@
+"""A worker's loop: hear its hands, keep leases, report, sweep, claim, and sleep until something happens."""
+
+import logging
+import random
+from collections import deque
+from dataclasses import dataclass
+from datetime import timedelta
+from math import inf
+from time import monotonic
+
+from ectojob_py.attempt import Attempt, Outcome, Perform, Report
+from ectojob_py.bell import Bell
+from ectojob_py.client import Jobs
+from ectojob_py.hands import Hands
+from ectojob_py.leases import Leases
+from ectojob_py.postgres.connection import open_pool
+from ectojob_py.postgres.listener import Listener
+
+_OVERDUE_PAUSE = 0.05
+"""Seconds before the sweep looks again at what was due and locked by someone else."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a worker was told; ``Worker`` says what each option means. ``hands`` is how many jobs run at once."""
+
+    dsn: str
+    schema: str
+    queues: tuple[str, ...]
+    perform: Perform
+    hands: int
+    poll_interval: float
+    execution_timeout: timedelta | None
+    retry_timeout: timedelta | None
+    log: logging.Logger
+    log_level: int
+
+
+class Shift:
+    """One run of a worker. It holds its jobs across lost connections: ``serve`` goes on with the next listener."""
+
+    def __init__(self, options: Options) -> None:
+        """Open what the hands need; nothing is claimed before ``serve``."""
+        self._options = options
+        self._log = options.log
+        self._bell = Bell()
+        self._pool = open_pool(options.dsn, options.hands)
+        attempt = Attempt(options.perform, self._pool, options.schema, options.log)
+        self._hands = Hands(options.hands, attempt.run, self._bell)
+        self._leases = Leases()
+        self._turns = deque(options.queues)
+        self._unreported: deque[Report] = deque()
+        self._sweep_at: dict[str, float] = {}
+        self._looking: set[str] = set()
+        self._stop_at = inf
+
+    def stop(self, deadline: float) -> None:
+        """Claim no more; give back what still runs at ``deadline``, in ``monotonic`` seconds. From any thread."""
+        self._stop_at = deadline
+        self._bell.ring()
+
+    @property
+    def over(self) -> bool:
+        """Whether a stopped shift has nothing left to do, or no time left to do it."""
+        return self._stop_at < inf and (not self._leases or monotonic() >= self._stop_at)
+
+    def serve(self, listener: Listener) -> int:
+        """Work until stopped; return how many jobs had to be given back. Raises when the connection is lost."""
+        self._pool.check()
+        self._looking.update(self._options.queues)  # wake-ups may have been missed
+        self._sweep_at = dict.fromkeys(self._options.queues, 0.0)
+        while True:
+            self._hear_hands()
+            self._leases.extend(listener.jobs)
+            self._report(listener.jobs)
+            if self.over:
+                return self._give_back(listener.jobs)
+            if self._stop_at == inf:
+                self._sweep(listener)
+                self._claim(listener.jobs)
+            awake, rescheduled = listener.wait(self._idle_for(), self._bell)
+            self._looking |= awake
+            self._sweep_at.update(dict.fromkeys(rescheduled, 0.0))
+
+    def pause(self, seconds: float) -> None:
+        """Sleep while there is no connection; a stop ends it."""
+        until = monotonic() + seconds
+        while (left := until - monotonic()) > 0 and self._stop_at == inf:
+            self._bell.wait(left)
+        self._hear_hands()
+
+    def close(self) -> None:
+        """Let the hands go; a connection whose handler still runs is closed when that ends."""
+        self._hands.close()
+        self._pool.close()
+        self._bell.close()
+
+    def _idle_for(self) -> float:
+        """How many seconds there is nothing to do, unless something happens."""
+        if self._stop_at < inf:
+            next_event = min(self._stop_at, self._leases.next_due())
+        elif self._looking and self._hands.free:
+            return 0
+        else:
+            next_event = min(self._leases.next_due(), *self._sweep_at.values())
+        return max(0.0, next_event - monotonic())
+
+    def _sweep(self, listener: Listener) -> None:
+        for queue, at in self._sweep_at.items():
+            if at <= monotonic():
+                listener.jobs.activate_scheduled(queue)
+                listener.jobs.reactivate_expired(queue)
+                due_in = listener.due_in(queue)
+                idle = self._options.poll_interval * random.uniform(0.9, 1)
+                self._sweep_at[queue] = monotonic() + min(idle, inf if due_in is None else max(_OVERDUE_PAUSE, due_in))
+                self._looking.add(queue)
+
+    def _claim(self, jobs: Jobs) -> None:
+        self._turns.rotate(1)  # no queue is always first
+        for queue in [queue for queue in self._turns if queue in self._looking]:
+            demand = self._hands.free
+            if not demand:
+                break
+            claimed = jobs.claim_batch(queue, demand, self._options.execution_timeout)
+            for job in claimed:
+                self._leases.add(job)
+                self._hands.give(job)
+            if len(claimed) < demand:
+                self._looking.discard(queue)
+
+    def _hear_hands(self) -> None:
+        for report in self._hands.reports():
+            milliseconds = report.seconds * 1000
+            match report.outcome:
+                case Outcome.DONE:
+                    self._log.log(self._options.log_level, "%s done in %.1f ms", report.job, milliseconds)
+                    self._leases.drop(report.job)
+                case Outcome.LOST:
+                    self._log.warning("%s lost its lease, rolled back after %.1f ms", report.job, milliseconds)
+                    self._leases.drop(report.job)
+                case Outcome.FAILED | Outcome.NOT_RUN:
+                    self._unreported.append(report)
+
+    def _report(self, jobs: Jobs) -> None:
+        """Tell the database what did not succeed. The fence makes it safe to tell again after a lost connection."""
+        while self._unreported:
+            report = self._unreported[0]
+            job = report.job
+            if report.outcome is Outcome.NOT_RUN:
+                jobs.release(job.queue, job.id, job.attempt)
+                self._log.warning("%s not run, released: %s", job, report.error)
+            else:
+                wait = None if self._options.retry_timeout is None else self._options.retry_timeout * job.attempt
+                failed = jobs.fail(job.queue, job.id, job.attempt, report.error, wait)
+                self._log.warning(
+                    "%s failed in %.1f ms, attempt %d of %d, %s: %s",
+                    job,
+                    report.seconds * 1000,
+                    job.attempt,
+                    job.max_attempts,
+                    "someone else has it by now" if failed is None else f"now {failed.state}",
+                    report.error,
+                )
+            self._leases.drop(job)
+            self._unreported.popleft()
+
+    def _give_back(self, jobs: Jobs) -> int:
+        """Release what still runs; a handler that ends after all finds its lease lost, and rolls back."""
+        for job in self._leases:
+            job.lease_lost.set()
+            jobs.release(job.queue, job.id, job.attempt)
+            self._log.warning("%s outlived the grace period, released", job)
+        return len(self._leases)

@@ -1,0 +1,365 @@
+"""What a worker promises, each promise by name."""
+
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from ectojob_py import Job, Jobs, SetupError, Worker
+
+from .conftest import StartWorker
+from .waiting import until
+
+Conn = psycopg.Connection[Any]
+
+
+def gone(conn: Conn, id: int) -> bool:
+    return conn.execute("select from jobs.job where id = %s", [id]).fetchone() is None
+
+
+def row(conn: Conn, id: int) -> tuple[Any, ...]:
+    query = "select state, attempt, max_attempts, last_error from jobs.job where id = %s"
+    [found] = conn.execute(query, [id]).fetchall()
+    return tuple(found)
+
+
+@pytest.fixture
+def receipts(conn: Conn) -> Conn:
+    """A table for effects, without a key that would hide a duplicate."""
+    conn.execute("create table receipt (job bigint)")
+    return conn
+
+
+def writes_a_receipt(conn: Conn, job: Job) -> None:
+    conn.execute("insert into receipt values (%s)", [job.id])
+
+
+def count(conn: Conn) -> int:
+    [(number,)] = conn.execute("select count(*) from receipt").fetchall()
+    return int(number)
+
+
+def test_the_handlers_writes_commit_with_the_completion(receipts: Conn, start_worker: StartWorker) -> None:
+    start_worker(perform=writes_a_receipt)
+    ids = Jobs(receipts).enqueue_many("default", [{}] * 50)
+    until(lambda: all(gone(receipts, id) for id in ids))
+    assert sorted(id for (id,) in receipts.execute("select job from receipt")) == ids
+
+
+def test_a_failing_handler_leaves_nothing_but_its_error(receipts: Conn, start_worker: StartWorker) -> None:
+    def perform(conn: Conn, job: Job) -> None:
+        writes_a_receipt(conn, job)
+        raise RuntimeError("the printer is on fire\x00")
+
+    start_worker(perform=perform)
+    id = Jobs(receipts).enqueue("default", max_attempts=1)
+    until(lambda: row(receipts, id)[0] == "FAILED")
+    _, attempt, _, error = row(receipts, id)
+    assert (attempt, count(receipts)) == (1, 0)
+    assert "RuntimeError: the printer is on fire" in error
+    assert "test_worker.py" in error
+
+
+def test_a_failed_job_is_tried_again_when_its_schedule_comes(receipts: Conn, start_worker: StartWorker) -> None:
+    def perform(conn: Conn, job: Job) -> None:
+        writes_a_receipt(conn, job)
+        if job.attempt == 1:
+            raise RuntimeError
+
+    start_worker(perform=perform, retry_timeout=0.2)
+    id = Jobs(receipts).enqueue("default")
+    until(lambda: gone(receipts, id))
+    assert count(receipts) == 1
+
+
+@pytest.mark.parametrize("exit", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_exit_in_a_handler_is_a_failure_like_any_other(
+    conn: Conn, start_worker: StartWorker, exit: type[BaseException]
+) -> None:
+    def perform(_conn: Conn, job: Job) -> None:
+        if job.params:
+            raise exit
+
+    start_worker(perform=perform)
+    id = Jobs(conn).enqueue("default", {"exit": True}, max_attempts=1)
+    until(lambda: row(conn, id)[0] == "FAILED")
+    after = Jobs(conn).enqueue("default")
+    until(lambda: gone(conn, after))
+
+
+def test_an_idle_worker_picks_a_job_up_without_polling(conn: Conn, start_worker: StartWorker) -> None:
+    began = threading.Event()
+    start_worker(perform=lambda _conn, _job: began.set(), poll_interval=3600)
+    warm = Jobs(conn).enqueue("default")
+    until(lambda: gone(conn, warm))
+    until(lambda: sleeping(conn))
+    began.clear()
+    Jobs(conn).enqueue("default")
+    assert began.wait(timeout=10)
+
+
+def sleeping(conn: Conn) -> bool:
+    """Tell whether the worker's listening connection has nothing to do."""
+    query = "select bool_and(state = 'idle') from pg_stat_activity where application_name = 'ectojob'"
+    return conn.execute(query).fetchone() == (True,)
+
+
+def test_a_scheduled_job_starts_at_its_moment_and_not_before(conn: Conn, start_worker: StartWorker) -> None:
+    late: list[timedelta] = []
+
+    def perform(conn: Conn, job: Job) -> None:
+        [(now,)] = conn.execute("select clock_timestamp()").fetchall()
+        late.append(now - job.schedule)
+
+    start_worker(perform=perform, poll_interval=3600)
+    until(lambda: sleeping(conn))
+    ids = [Jobs(conn).enqueue("default", schedule=datetime.now(UTC) + timedelta(seconds=s)) for s in (0.6, 0.3)]
+    until(lambda: all(gone(conn, id) for id in ids))
+    assert min(late) >= timedelta(0)
+    assert max(late) < timedelta(seconds=5)  # without the wake-up it would be an hour; the benchmark measures the rest
+
+
+def test_a_free_hand_takes_the_next_job_while_the_others_are_busy(conn: Conn, start_worker: StartWorker) -> None:
+    release = threading.Event()
+
+    def perform(_conn: Conn, job: Job) -> None:
+        if job.params.get("slow"):
+            release.wait(20)
+
+    start_worker(perform=perform, max_demand=2, poll_interval=3600)
+    slow, *fast = Jobs(conn).enqueue_many("default", [{"slow": True}, *[{}] * 20])
+    until(lambda: all(gone(conn, id) for id in fast))
+    assert row(conn, slow)[0] == "IN_PROGRESS"
+    release.set()
+    until(lambda: gone(conn, slow))
+
+
+def test_it_runs_no_more_jobs_at_once_than_max_demand(conn: Conn, start_worker: StartWorker) -> None:
+    lock, now, most = threading.Lock(), 0, 0
+    several = threading.Barrier(3)
+
+    def perform(_conn: Conn, _job: Job) -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        several.wait(20)
+        with lock:
+            now -= 1
+
+    start_worker(perform=perform, max_demand=3)
+    ids = Jobs(conn).enqueue_many("default", [{}] * 12)
+    until(lambda: all(gone(conn, id) for id in ids))
+    assert most == 3
+
+
+def test_a_healthy_long_job_outlives_its_lease_and_runs_once(receipts: Conn, start_worker: StartWorker) -> None:
+    runs = []
+
+    def perform(conn: Conn, job: Job) -> None:
+        runs.append(job.attempt)
+        assert not job.lease_lost.wait(1.5)
+        writes_a_receipt(conn, job)
+
+    start_worker(perform=perform, execution_timeout=0.3)
+    start_worker(perform=perform, execution_timeout=0.3)
+    id = Jobs(receipts).enqueue("default")
+    until(lambda: gone(receipts, id))
+    assert (runs, count(receipts)) == ([1], 1)
+
+
+def test_a_handler_is_told_when_its_lease_is_lost_and_its_writes_roll_back(
+    receipts: Conn, start_worker: StartWorker
+) -> None:
+    told = threading.Event()
+    began = threading.Event()
+
+    def perform(conn: Conn, job: Job) -> None:
+        writes_a_receipt(conn, job)
+        began.set()
+        if job.attempt == 1 and job.lease_lost.wait(20):
+            told.set()
+
+    start_worker(perform=perform, execution_timeout=0.5)
+    jobs = Jobs(receipts)
+    id = jobs.enqueue("default")
+    assert began.wait(20)
+    jobs.release("default", id, 1)
+    assert told.wait(20)
+    until(lambda: gone(receipts, id))
+    assert count(receipts) == 1
+
+
+def test_several_queues_share_the_hands_fairly(conn: Conn, start_worker: StartWorker) -> None:
+    jobs = Jobs(conn)
+    jobs.create_queue("other")
+    order: list[str] = []
+    many = jobs.enqueue_many("default", [{}] * 40)
+    few = jobs.enqueue_many("other", [{}] * 2)
+    start_worker(queue=["default", "other"], perform=lambda _conn, job: order.append(job.queue), max_demand=1)
+    until(lambda: all(gone(conn, id) for id in [*many, *few]))
+    assert "other" in order[:10]
+
+
+def test_a_mapping_chooses_the_handler_by_type(conn: Conn, start_worker: StartWorker) -> None:
+    seen: list[object] = []
+    start_worker(perform={"mail": lambda _conn, job: seen.append(job.params["to"])})
+    jobs = Jobs(conn)
+    known = jobs.enqueue("default", {"type": "mail", "to": "joe"})
+    nobodys: list[dict[str, Any]] = [{"type": "fax"}, {"type": []}, {}]
+    unknown = [jobs.enqueue("default", params, max_attempts=1) for params in nobodys]
+    until(lambda: gone(conn, known))
+    until(lambda: all(row(conn, id)[0] == "FAILED" for id in unknown))
+    assert seen == ["joe"]
+    assert "no handler for params type 'fax'; there are handlers for mail" in row(conn, unknown[0])[3]
+
+
+def test_odd_params_fail_their_own_job_and_no_other(conn: Conn, start_worker: StartWorker) -> None:
+    worker_has: list[object] = []
+    odd = f'{{"n": {"9" * 5000}}}'  # more digits than Python's int() takes
+    [(bad,)] = conn.execute("select jobs.enqueue('default', %s::jsonb, max_attempts => 1)", [odd]).fetchall()
+    good = Jobs(conn).enqueue("default", {"n": 1})
+    start_worker(perform=lambda _conn, job: worker_has.append(job.params["n"]))
+    until(lambda: gone(conn, good))
+    until(lambda: row(conn, bad)[0] == "FAILED")
+    assert worker_has == [1]
+
+
+def test_a_dead_workers_jobs_are_taken_over_when_their_lease_ends(receipts: Conn, start_worker: StartWorker) -> None:
+    jobs = Jobs(receipts)
+    id = jobs.enqueue("default")
+    jobs.claim_batch("default", 1, timedelta(seconds=0.3))  # and is never heard of again
+    start_worker(perform=writes_a_receipt, poll_interval=3600)
+    until(lambda: gone(receipts, id))
+    assert count(receipts) == 1
+
+
+def test_it_survives_the_loss_of_every_connection(receipts: Conn, start_worker: StartWorker) -> None:
+    start_worker(perform=writes_a_receipt, poll_interval=3600, retry_timeout=0.1)
+    jobs = Jobs(receipts)
+    ids = [jobs.enqueue("default")]
+    until(lambda: gone(receipts, ids[0]))
+    for _ in range(3):
+        receipts.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ectojob'")
+        ids.append(jobs.enqueue("default"))
+        until(lambda: gone(receipts, ids[-1]))
+    assert sorted(id for (id,) in receipts.execute("select job from receipt")) == ids
+
+
+def test_losing_the_listening_connection_disturbs_no_running_handler(receipts: Conn, start_worker: StartWorker) -> None:
+    go_on, began, runs = threading.Event(), threading.Event(), []
+
+    def perform(conn: Conn, job: Job) -> None:
+        runs.append(job.attempt)
+        writes_a_receipt(conn, job)
+        began.set()
+        go_on.wait(20)
+
+    start_worker(perform=perform, execution_timeout=2)
+    id = Jobs(receipts).enqueue("default")
+    assert began.wait(20)
+    receipts.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ectojob' and state = 'idle'"
+    )
+    until(lambda: sleeping_listener(receipts))
+    go_on.set()
+    until(lambda: gone(receipts, id))
+    assert (runs, count(receipts)) == ([1], 1)
+
+
+def sleeping_listener(conn: Conn) -> bool:
+    query = "select count(*) from pg_stat_activity where application_name = 'ectojob' and state = 'idle'"
+    return conn.execute(query).fetchone() == (1,)
+
+
+def test_stop_lets_running_handlers_finish(receipts: Conn, dsn: str) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def perform(conn: Conn, job: Job) -> None:
+        began.set()
+        go_on.wait(20)
+        writes_a_receipt(conn, job)
+
+    left: list[int] = []
+    worker = Worker(dsn, perform=perform, max_demand=1)
+    thread = threading.Thread(target=lambda: left.append(worker.run()))
+    thread.start()
+    first, second = Jobs(receipts).enqueue_many("default", [{}, {}])
+    assert began.wait(20)
+    worker.stop(grace=20)
+    go_on.set()
+    thread.join(20)
+    assert (left, count(receipts)) == ([0], 1)
+    assert gone(receipts, first)
+    assert row(receipts, second)[:2] == ("AVAILABLE", 0)
+
+
+def test_stop_releases_what_outlives_the_grace_period(receipts: Conn, dsn: str) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def perform(conn: Conn, job: Job) -> None:
+        began.set()
+        go_on.wait(20)
+        writes_a_receipt(conn, job)
+
+    left: list[int] = []
+    worker = Worker(dsn, perform=perform)
+    thread = threading.Thread(target=lambda: left.append(worker.run()))
+    thread.start()
+    id = Jobs(receipts).enqueue("default")
+    assert began.wait(20)
+    worker.stop(grace=0.1)
+    thread.join(20)
+    go_on.set()
+    assert left == [1]
+    assert row(receipts, id)[:3] == ("AVAILABLE", 1, 6)
+    assert count(receipts) == 0
+
+
+def test_it_logs_one_line_per_job_and_never_the_params(
+    conn: Conn, start_worker: StartWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "ectojob")
+
+    def perform(_conn: Conn, job: Job) -> None:
+        if job.params.get("fail"):
+            raise ValueError("no")
+
+    start_worker(perform=perform)
+    jobs = Jobs(conn)
+    done = jobs.enqueue("default", {"secret": "canary"})
+    failed = jobs.enqueue("default", {"secret": "canary", "fail": True}, max_attempts=1)
+    until(lambda: gone(conn, done) and row(conn, failed)[0] == "FAILED")
+    until(lambda: f"default[{failed}] failed in " in caplog.text)
+    until(lambda: f"default[{done}] done in " in caplog.text)
+    assert "canary" not in caplog.text
+
+
+def test_log_false_is_silent(conn: Conn, start_worker: StartWorker, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "ectojob")
+    start_worker(perform=lambda _conn, _job: None, log=False)
+    id = Jobs(conn).enqueue("default")
+    until(lambda: gone(conn, id))
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("prepare", "options", "message"),
+    [
+        ("drop schema jobs cascade", {}, "not installed in schema jobs"),
+        ("select", {"queue": "nope"}, "unknown queue 'nope'"),
+        ("select", {"schema": "elsewhere"}, "not installed in schema elsewhere"),
+        ("select", {"dsn": "host=/nowhere port=1 connect_timeout=1"}, "/nowhere"),
+    ],
+)
+def test_what_cannot_start_says_what_to_do(
+    conn: Conn, dsn: str, prepare: str, options: dict[str, str], message: str
+) -> None:
+    conn.execute(prepare.encode())
+    worker = Worker(options.pop("dsn", dsn), perform=lambda _conn, _job: None, **options)  # type: ignore[arg-type]
+    with pytest.raises(SetupError, match=message) as error:
+        worker.run()
+    assert error.value.hint
