@@ -21,15 +21,17 @@ def main(args: Sequence[str] | None = None) -> int:
     logging.getLogger("psycopg").addHandler(logging.NullHandler())
     try:
         code = _run(args)
-        sys.stdout.flush()
+        print(end="", flush=True)
     except BrokenPipeError:
-        _close_quietly()
+        _close_stdout()
         return 1
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001 - the last resort: a person never gets a bare traceback
         if os.environ.get("ECTOJOB_DEBUG"):
             traceback.print_exc()
+        if isinstance(error, OSError):
+            _close_stdout()
         lines, code = explain(error)
         print(*lines, sep="\n", file=sys.stderr)
     return code
@@ -43,6 +45,6 @@ def _run(args: Sequence[str] | None) -> int:
     return 0
 
 
-def _close_quietly() -> None:
-    """Let the interpreter's own flush at exit go nowhere."""
+def _close_stdout() -> None:
+    """Let what can't be written go nowhere, or the interpreter's own flush at exit would complain again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

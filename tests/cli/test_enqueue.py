@@ -11,7 +11,7 @@ Conn = psycopg.Connection[Any]
 
 def rows(conn: Conn, columns: str) -> list[tuple[Any, ...]]:
     """Return columns of all jobs."""
-    return conn.execute(f"select {columns} from jobs.job order by id").fetchall()  # type: ignore[arg-type]
+    return conn.execute(f"select {columns} from jobs.job order by id").fetchall()
 
 
 def test_it_prints_the_id(ectojob: Command, conn: Conn) -> None:

@@ -30,10 +30,10 @@ def test_help_teaches(bare: Command) -> None:
     for command in [*COMMANDS, "queue"]:
         assert f"│ {command} " in whole
         assert bare(command, "--help").code == 0
-    for command in [[name] for name in COMMANDS] + [["queue", name] for name in ("create", "pause", "resume", "drop")]:
-        shown = bare(*command, "--help").out
-        assert f"Example: ectojob {' '.join(command)}" in shown, command
-        assert "--dsn" in shown
+    for words in [[name] for name in COMMANDS] + [["queue", name] for name in ("create", "pause", "resume", "drop")]:
+        shown = bare(*words, "--help").out
+        assert f"Example: ectojob {' '.join(words)}" in shown, words
+        assert "--dsn" in shown, words
 
 
 def test_wrong_commands(bare: Command) -> None:
@@ -69,6 +69,21 @@ def test_a_defect_is_said_in_two_lines(bare: Command, monkeypatch: pytest.Monkey
     assert "ECTOJOB_DEBUG=1" in hint
 
 
+def test_the_demo_leaves_the_database_of_the_environment_alone(
+    ectojob: Command, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[str | None, bool]] = []
+
+    def shop(dsn: str | None, psql: bool) -> int:
+        given.append((dsn, psql))
+        return len(given)
+
+    monkeypatch.setattr("ectojob_py.demo.main", shop)
+    codes = [ectojob("demo").code, ectojob("demo", "--psql").code, ectojob("demo", "--dsn", dsn).code]
+    assert given == [(None, False), (None, True), (dsn, False)]
+    assert codes == [1, 2, 3]
+
+
 def test_ctrl_c_is_quiet_and_changes_nothing(start: Start, conn: psycopg.Connection[Any]) -> None:
     process = start("enqueue", "default", "-")
     assert process.stdin
@@ -93,10 +108,14 @@ def test_a_reader_may_stop_reading(start: Start, conn: psycopg.Connection[Any]) 
         assert (process.returncode, error) == (1, ""), args
 
 
-def test_streams_that_are_closed(dsn: str) -> None:
-    command = f'{sys.executable} -m ectojob_py enqueue default --dsn "{dsn}" >&-'
+@pytest.mark.parametrize(
+    ("into", "code", "says"),
+    [(">&-", 0, ""), (">/dev/full", 1, "error: [Errno 28] No space left on device\n")],
+)
+def test_stdout_that_takes_nothing(dsn: str, into: str, code: int, says: str) -> None:
+    command = f'"{sys.executable}" -m ectojob_py enqueue default --dsn "{dsn}" {into}'
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
-    assert "Traceback" not in done.stderr
+    assert (done.returncode, done.stderr) == (code, says)
 
 
 def test_a_lost_connection(start: Start, conn: psycopg.Connection[Any]) -> None:
