@@ -15,6 +15,8 @@ SQL = Path(__file__).resolve().parents[2] / "sql" / "postgres"
 def reload(conn):
     """Execute the files the manifest names below its own folder; migrations stand outside and are yoyo's."""
     with conn.cursor() as cursor:
+        # Functions keep this path, however yoyo was told the schema: nothing but the schema, and pg_temp last.
+        cursor.execute("select set_config('search_path', format('%I, pg_temp', current_schema()), true)")
         for name in re.findall(r"^\\ir (\w\S+)", (SQL / "install.sql").read_text(), re.MULTILINE):
             cursor.execute((SQL / name).read_text())
 
