@@ -1,0 +1,93 @@
+"""All that an installation put into its schema, as lines of text that are the same for any schema and server."""
+
+import re
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+Line = tuple[str, str, str]
+
+OURS = """
+select oid, relname::text as name, relkind from pg_class
+where relnamespace = to_regnamespace(quote_ident(current_schema())) and relname !~ '^_?yoyo'
+"""
+
+STATEMENTS = {
+    "relation": f"""
+        select case relkind when 'r' then 'table' when 'v' then 'view' when 'S' then 'sequence' else relkind::text end
+            || ' ' || name, concat_ws(E'\\n', obj_description(oid, 'pg_class'), (select relacl::text from pg_class where
+            pg_class.oid = ours.oid))
+        from ({OURS}) as ours where relkind not in ('i', 't')
+    """,
+    "column": f"""
+        select name || '.' || attname, concat_ws(' ',
+            format_type(atttypid, atttypmod),
+            case when attcollation <> typcollation then 'collate ' || quote_ident(collname) end,
+            case when attnotnull then 'not null' end,
+            case when attidentity <> '' then 'identity ' || attidentity::text end,
+            'default ' || pg_get_expr(adbin, adrelid),
+            E'\\n' || col_description(attrelid, attnum))
+        from ({OURS}) as ours join pg_attribute on attrelid = ours.oid join pg_type on pg_type.oid = atttypid
+        left join pg_attrdef on adrelid = attrelid and adnum = attnum
+        left join pg_collation on pg_collation.oid = attcollation
+        where relkind in ('r', 'v') and attnum > 0 and not attisdropped
+    """,
+    "constraint": f"""
+        select name || '.' || conname, pg_get_constraintdef(pg_constraint.oid)
+        from ({OURS}) as ours join pg_constraint on conrelid = ours.oid where contype <> 'n'
+    """,
+    "index": f"""
+        select name || '.' || indexrelid::regclass, concat_ws(E'\\n', pg_get_indexdef(indexrelid),
+            obj_description(indexrelid, 'pg_class'))
+        from ({OURS}) as ours join pg_index on indrelid = ours.oid
+    """,
+    "trigger": f"""
+        select name || '.' || tgname, concat_ws(E'\\n', pg_get_triggerdef(pg_trigger.oid), tgenabled,
+            obj_description(pg_trigger.oid, 'pg_trigger'))
+        from ({OURS}) as ours join pg_trigger on tgrelid = ours.oid
+    """,
+    "function": """
+        select format('%s(%s)', proname, pg_get_function_identity_arguments(oid)),
+            concat_ws(E'\\n', regexp_replace(pg_get_functiondef(oid), '\\nAS \\$.*', ''), proacl,
+            obj_description(oid, 'pg_proc'))
+        from pg_proc where pronamespace = to_regnamespace(quote_ident(current_schema()))
+    """,
+    "view's text": f"""
+        select name, pg_get_viewdef(oid) from ({OURS}) as ours where relkind = 'v'
+    """,
+    "function's text": """
+        select proname, prosrc from pg_proc where pronamespace = to_regnamespace(quote_ident(current_schema()))
+    """,
+    "row": "select 'migration', id from migration union all select 'queue', name from queue",
+}
+
+
+def snapshot(conn: psycopg.Connection[Any], schema: str = "jobs") -> list[Line]:
+    """Return kind, name and definition of everything in a schema, yoyo's own tables aside."""
+    with psycopg.connect(conn.info.dsn, autocommit=True) as own:
+        own.execute(sql.SQL("set search_path to {}, pg_temp").format(sql.Identifier(schema)))
+        own.execute("set timezone to 'UTC'")
+        has_rows = own.execute("select to_regclass('migration')").fetchall()[0][0]
+        lines = [
+            (kind, name, _anywhere(text, schema))
+            for kind, statement in STATEMENTS.items()
+            if kind != "row" or has_rows
+            for name, text in own.execute(statement.encode()).fetchall()
+        ]
+    return sorted(lines)
+
+
+def _anywhere(text: str, schema: str) -> str:
+    """Take the schema's name out of a definition."""
+    names = f"{re.escape(sql.Identifier(schema).as_string())}|{re.escape(schema)}"
+    text = text.replace(sql.Literal(schema).as_string(), "'<schema>'")
+    return re.sub(rf'(?<![\w"])({names})\.(?=[\w"])', "<schema>.", text)
+
+
+def as_text(lines: list[Line]) -> str:
+    """Return a snapshot to be committed: without the texts that stand in a file of their own."""
+    paragraphs = [f"{kind} {name}\n{text}" for kind, name, text in lines if not kind.endswith("text")]
+    return (
+        "\n\n".join("\n    ".join(line.rstrip() for line in paragraph.split("\n")) for paragraph in paragraphs) + "\n"
+    )
