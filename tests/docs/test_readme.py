@@ -1,0 +1,31 @@
+"""The README's psql tour is typed into psql, and must look as printed there."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from ectojob_py.embedded import VERSIONS, binaries
+
+README = Path(__file__).parents[2] / "README.md"
+MARK = "-- next statement --"
+
+
+def normal(output: str) -> list[str]:
+    """Return the lines that matter: process ids differ, and psql pads what it prints."""
+    output = re.sub(r"with PID \d+", "with PID 42", output)
+    lines = [line.rstrip() for line in output.splitlines() if not line.startswith("CONTEXT:")]
+    return [line for line in lines if line and not re.match(r"(SQL statement|PL/pgSQL function) ", line)]
+
+
+def test_the_tour_in_psql_prints_what_the_readme_says(dsn: str) -> None:
+    [tour] = re.findall(r"```console\n(.*?)```", README.read_text(), re.DOTALL)
+    steps = re.findall(r"^=> (.*?;)$\n(.*?)(?=^=> |\Z)", tour, re.DOTALL | re.MULTILINE)
+    assert len(steps) > 10
+    script = "\n".join(f"\\echo '{MARK}'\n{statement}" for statement, _ in steps)
+    psql = binaries(max(VERSIONS)) / "psql"
+    done = subprocess.run(
+        [psql, "-X", "-d", dsn], input=script, text=True, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    printed = done.stdout.split(MARK)[1:]
+    for (statement, expected), output in zip(steps, printed, strict=True):
+        assert (statement, normal(output)) == (statement, normal(expected))
