@@ -78,6 +78,7 @@ def report(as_json: bool, document: Mapping[str, object], *lines: str) -> None:
 def progress(doing: str, total: float | None, silent: bool = False) -> Progress:
     """Return a bar on stderr, where somebody sees it; add what is done with ``advance(task, ...)`` on its one task."""
     console = Console(stderr=True)
+    console.quiet = silent or not console.is_terminal
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -85,7 +86,7 @@ def progress(doing: str, total: float | None, silent: bool = False) -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=silent or not console.is_terminal,
+        disable=console.quiet,
     )
     bar.add_task(doing, total=total)
     return bar
