@@ -83,11 +83,11 @@ class Shift:
             self._sweep_at.update(dict.fromkeys(rescheduled, 0.0))
 
     def pause(self, seconds: float) -> None:
-        """Sleep while there is no connection; a stop ends it."""
+        """Sleep while there is no connection, unless the shift is over before that."""
         until = monotonic() + seconds
-        while (left := until - monotonic()) > 0 and self._stop_at == inf:
+        while (left := min(until, self._stop_at) - monotonic()) > 0 and not self.over:
             self._bell.wait(left)
-        self._hear_hands()
+            self._hear_hands()
 
     def close(self) -> None:
         """Let the hands go; a connection whose handler still runs is closed when that ends."""

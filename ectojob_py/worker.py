@@ -46,8 +46,18 @@ class Worker:
         ``connections``: how many of them may, each on a connection and thread of its own; ``None``: ``max_demand``, at
         most 20. ``poll_interval``: how often to look without being woken. ``execution_timeout``, ``retry_timeout``:
         ``None``: the queue's. ``grace``: how long running handlers may go on after a stop. ``log_level``: of the line
-        that each job logs when done.
+        that each job logs when done. Raises ``ValueError`` for a number that isn't positive.
         """
+        for name, value in {
+            "max_demand": max_demand,
+            "connections": connections,
+            "poll_interval": poll_interval,
+            "execution_timeout": execution_timeout,
+            "retry_timeout": retry_timeout,
+        }.items():
+            if value is not None and value <= 0:
+                msg = f"{name} must be more than 0, not {value}"
+                raise ValueError(msg)
         self._options = Options(
             dsn=dsn,
             schema=schema,
@@ -122,6 +132,9 @@ class Worker:
             raise SetupError(msg, "Run: ectojob migrate") from error
         except UnknownQueue as error:
             raise SetupError(error.diag.message_primary or "unknown queue", error.diag.message_hint or "") from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            hint = f"Grant this role usage on schema {self._options.schema}, and execute on its functions."
+            raise SetupError(error.diag.message_primary or "permission denied", hint) from error
         except psycopg.OperationalError as error:
             raise SetupError(str(error).strip(), "Check the dsn, and that the server runs.") from error
 
