@@ -6,18 +6,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import psycopg
-from psycopg.pq import TransactionStatus
-from psycopg_pool import ConnectionPool, PoolTimeout
-
 from ectojob_py.client import Jobs
+from ectojob_py.database import Engine, Lent, Pool
 from ectojob_py.errors import HandlerError, LeaseLost
 from ectojob_py.job import Job
-from ectojob_py.postgres.connection import HandlerConnection
 
 _HERE = Path(__file__).parent
 
@@ -47,10 +44,9 @@ class Report:
 class Attempt:
     """Runs attempts on connections of a pool."""
 
-    def __init__(
-        self, perform: Perform, pool: ConnectionPool[HandlerConnection], schema: str, log: logging.Logger
-    ) -> None:
+    def __init__(self, perform: Perform, engine: Engine, pool: Pool, schema: str, log: logging.Logger) -> None:
         """Take the handler, or a mapping that has one per ``params["type"]``."""
+        self._engine = engine
         self._perform = perform
         self._pool = pool
         self._schema = schema
@@ -61,12 +57,12 @@ class Attempt:
         started = perf_counter()
         try:
             conn = self._pool.getconn()
-        except (PoolTimeout, psycopg.Error) as error:
+        except self._engine.Error as error:
             return Report(job, Outcome.NOT_RUN, perf_counter() - started, str(error))
         try:
             with conn.handed_out():
                 self._handler(job)(conn, job)
-            self._complete(conn, job)
+            conn.finish(partial(Jobs(conn, self._schema).complete, job.queue, job.id, job.attempt))
         except LeaseLost:
             return Report(job, Outcome.LOST, perf_counter() - started)
         except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is a failure like any other
@@ -77,10 +73,9 @@ class Attempt:
         finally:
             self._give_back(conn)
 
-    def _give_back(self, conn: HandlerConnection) -> None:
-        with suppress(psycopg.Error):  # a broken connection is the pool's to replace
-            conn.rollback()
-            conn.autocommit = False
+    def _give_back(self, conn: Lent) -> None:
+        with suppress(self._engine.Error):  # a broken connection is the pool's to replace
+            conn.reset()
         self._pool.putconn(conn)
 
     def _handler(self, job: Job) -> Handler:
@@ -92,15 +87,6 @@ class Attempt:
             msg = f"no handler for params type {kind!r}; there are handlers for {', '.join(sorted(self._perform))}"
             raise HandlerError(msg)
         return handler
-
-    def _complete(self, conn: HandlerConnection, job: Job) -> None:
-        jobs = Jobs(conn, self._schema)
-        if conn.info.transaction_status == TransactionStatus.IDLE:  # nothing written, so one statement is all it takes
-            conn.autocommit = True
-            jobs.complete(job.queue, job.id, job.attempt)
-        else:
-            jobs.complete(job.queue, job.id, job.attempt)
-            conn.commit()
 
 
 def describe(error: BaseException) -> str:

@@ -1,11 +1,20 @@
-"""Which database this is, and how its functions are called."""
+"""What the client and the worker ask of a database, and which one answers."""
 
-from typing import Any, Protocol
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
 
 from ectojob_py.job import Job
 from ectojob_py.postgres.calls import PostgresCalls
+
+if TYPE_CHECKING:
+    from ectojob_py.bell import Bell
+    from ectojob_py.client import Jobs
+    from ectojob_py.errors import SetupError
 
 
 class Calls(Protocol):
@@ -19,6 +28,74 @@ class Calls(Protocol):
 
     def jobs(self, function: str, *args: object) -> list[Job]:
         """Call a function that returns jobs."""
+
+
+class Listener(AbstractContextManager["Listener"], Protocol):
+    """The connection on which a worker listens, claims and sweeps; any of its errors means that it is lost."""
+
+    jobs: Jobs
+
+    def due_in(self, queue: str) -> float | None:
+        """Return the seconds until the sweep has work next, by the database's clock; ``None``: none known."""
+
+    def wait(self, timeout: float, bell: Bell) -> tuple[set[str], set[str]]:
+        """Sleep; return the queues that have a job to run, and those whose next due moment may have changed."""
+
+
+class Lent(Protocol):
+    """A connection as a hand uses it: lent to the handler, then finished and reset."""
+
+    def handed_out(self) -> AbstractContextManager[None]:
+        """Guard the transaction while the handler has the connection; raise ``HandlerError`` when it was broken."""
+
+    def finish(self, complete: Callable[[], object]) -> None:
+        """Complete the job and commit, with what the handler wrote."""
+
+    def reset(self) -> None:
+        """Roll back what is open, and be as new."""
+
+
+class Pool(Protocol):
+    """Connections for the hands, opened when first needed."""
+
+    def getconn(self) -> Any:
+        """Return a connection."""
+
+    def putconn(self, conn: Any) -> None:
+        """Take it back; a broken one is replaced."""
+
+    def check(self) -> None:
+        """Throw away the connections that broke while they were idle."""
+
+    def close(self) -> None:
+        """Close the connections, those in use when they come back."""
+
+
+class Engine(Protocol):
+    """What a worker needs of a database. A module: ``ectojob_py.postgres.engine``."""
+
+    @property
+    def Error(self) -> type[Exception]:
+        """What the driver raises."""
+
+    @property
+    def Listener(self) -> Callable[[str, str, tuple[str, ...]], Listener]:
+        """Connect and listen: dsn, schema, queues."""
+
+    @property
+    def open_pool(self) -> Callable[[str, int], Pool]:
+        """Make a pool: dsn, size."""
+
+    @property
+    def setup_error(self) -> Callable[[Exception, str], SetupError]:
+        """Say what keeps a worker from starting, and the remedy: error, schema."""
+
+
+def engine_of(dsn: str) -> Engine:
+    """Return the engine that a dsn names."""
+    from ectojob_py.postgres import engine  # noqa: PLC0415 - it needs the client, which needs this module
+
+    return engine
 
 
 def calls_on(conn: Any, schema: str) -> Calls:

@@ -45,12 +45,12 @@ def main(dsn: str | None = None, psql: bool = False) -> int:
     if psql:
         return _psql(folder, dsn)
     if dsn is not None:
-        return _Shop(dsn, folder).run()
+        return _Shop(dsn, folder, "psql").run()
     with _server(folder) as server:
         with psycopg.connect(server.dsn(), autocommit=True) as conn:  # every run begins anew
             conn.execute("drop database if exists demo with (force)")
             conn.execute("create database demo")
-        return _Shop(server.dsn("demo"), folder).run()
+        return _Shop(server.dsn("demo"), folder, "make psql (or: ectojob demo --psql)").run()
 
 
 @contextmanager
@@ -76,7 +76,8 @@ def _psql(folder: Path, dsn: str | None) -> int:
 class _Shop:
     """One run of the shop. All it shows at the end is computed by the database."""
 
-    def __init__(self, dsn: str, folder: Path) -> None:
+    def __init__(self, dsn: str, folder: Path, psql: str) -> None:
+        self._psql = psql
         self._dsn = make_conninfo(dsn, application_name="ectojob demo")
         self._log = folder / "worker.log"
         folder.mkdir(exist_ok=True)
@@ -161,7 +162,7 @@ class _Shop:
                 f"[bold green]The audit holds:[/] {audit['orders']} orders committed = {audit['sent_once']} receipts "
                 f"written exactly once + {audit['failed']} FAILED; none lost, none twice."
             )
-            self._say("Look around: [bold]make psql[/] (or: ectojob demo --psql), then \\dv+ jobs.*  or  \\df+ jobs.*")
+            self._say(f"Look around: [bold]{self._psql}[/], then \\dv+ jobs.*  or  \\df+ jobs.*")
         else:
             self._say("[bold red]The audit does not hold.[/]")
         return 0 if holds else 1

@@ -11,10 +11,9 @@ from time import monotonic
 from ectojob_py.attempt import Attempt, Outcome, Perform, Report
 from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
+from ectojob_py.database import Engine, Listener
 from ectojob_py.hands import Hands
 from ectojob_py.leases import Leases
-from ectojob_py.postgres.connection import open_pool
-from ectojob_py.postgres.listener import Listener
 
 _OVERDUE_PAUSE = 0.05
 """Seconds before the sweep looks again at what was due and locked by someone else."""
@@ -39,13 +38,13 @@ class Options:
 class Shift:
     """One run of a worker. It holds its jobs across lost connections: ``serve`` goes on with the next listener."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, engine: Engine) -> None:
         """Open what the hands need; nothing is claimed before ``serve``."""
         self._options = options
         self._log = options.log
         self._bell = Bell()
-        self._pool = open_pool(options.dsn, options.hands)
-        attempt = Attempt(options.perform, self._pool, options.schema, options.log)
+        self._pool = engine.open_pool(options.dsn, options.hands)
+        attempt = Attempt(options.perform, engine, self._pool, options.schema, options.log)
         self._hands = Hands(options.hands, attempt.run, self._bell)
         self._leases = Leases()
         self._turns = deque(options.queues)

@@ -9,11 +9,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from time import monotonic
 
-import psycopg
-
 from ectojob_py.attempt import Perform
-from ectojob_py.errors import SetupError, UnknownQueue
-from ectojob_py.postgres.listener import Listener
+from ectojob_py.database import Listener, engine_of
 from ectojob_py.shift import Options, Shift
 
 _FEW = 20
@@ -70,6 +67,7 @@ class Worker:
             log=logging.getLogger("ectojob") if log else _silent(),
             log_level=logging.getLevelNamesMapping()[log_level.upper()],
         )
+        self._engine = engine_of(dsn)
         self._log = self._options.log
         self._grace = grace
         self._shift: Shift | None = None
@@ -92,7 +90,7 @@ class Worker:
         outlives whatever happens to the database, connecting again with back-off.
         """
         self._check()
-        self._shift = Shift(self._options)
+        self._shift = Shift(self._options, self._engine)
         if self._deadline is not None:
             self._shift.stop(self._deadline)
         try:
@@ -111,7 +109,7 @@ class Worker:
                         self._log.warning("connected again")
                     failures = 0
                     return shift.serve(listener)
-            except psycopg.Error as error:
+            except self._engine.Error as error:
                 if shift.over:
                     return 0
                 self._log.warning("lost the database, trying again: %s", str(error).strip())
@@ -119,7 +117,7 @@ class Worker:
                 failures += 1
 
     def _listener(self) -> Listener:
-        return Listener(self._options.dsn, self._options.schema, self._options.queues)
+        return self._engine.Listener(self._options.dsn, self._options.schema, self._options.queues)
 
     def _check(self) -> None:
         """Raise ``SetupError`` for what would keep this worker from ever running a job."""
@@ -127,16 +125,8 @@ class Worker:
             with self._listener() as listener:
                 for queue in self._options.queues:
                     listener.due_in(queue)
-        except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
-            msg = f"ectojob is not installed in schema {self._options.schema}"
-            raise SetupError(msg, "Run: ectojob migrate") from error
-        except UnknownQueue as error:
-            raise SetupError(error.diag.message_primary or "unknown queue", error.diag.message_hint or "") from error
-        except psycopg.errors.InsufficientPrivilege as error:
-            hint = f"Grant this role usage on schema {self._options.schema}, and execute on its functions."
-            raise SetupError(error.diag.message_primary or "permission denied", hint) from error
-        except psycopg.OperationalError as error:
-            raise SetupError(str(error).strip(), "Check the dsn, and that the server runs.") from error
+        except self._engine.Error as error:
+            raise self._engine.setup_error(error, self._options.schema) from error
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

@@ -1,6 +1,6 @@
 """The connections a worker opens: one that listens and one per running handler."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -75,6 +75,20 @@ class HandlerConnection(psycopg.Connection[Any]):
         if self.info.transaction_status == TransactionStatus.INERROR:
             msg = "the handler caught an error that aborted its transaction; wrap the statement in conn.transaction()"
             raise HandlerError(msg)
+
+    def finish(self, complete: Callable[[], object]) -> None:
+        """Complete the job and commit; a handler that wrote nothing needs no BEGIN and COMMIT around that."""
+        if self.info.transaction_status == TransactionStatus.IDLE:
+            self.autocommit = True
+            complete()
+        else:
+            complete()
+            self.commit()
+
+    def reset(self) -> None:
+        """Roll back what is open, and be as new."""
+        self.rollback()
+        self.autocommit = False
 
     def watch(self, command: str | None) -> None:
         """Refuse what a statement did to the transaction: psycopg began one before it, so it must still be open."""

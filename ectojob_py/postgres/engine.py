@@ -1,0 +1,25 @@
+"""What a worker needs of PostgreSQL."""
+
+import psycopg
+
+from ectojob_py.errors import SetupError, UnknownQueue
+from ectojob_py.postgres.connection import open_pool
+from ectojob_py.postgres.listener import Listener
+
+__all__ = ["Error", "Listener", "open_pool", "setup_error"]
+
+Error = psycopg.Error
+
+
+def setup_error(error: Exception, schema: str) -> SetupError:
+    """Say what keeps a worker from starting, and the remedy."""
+    match error:
+        case psycopg.errors.UndefinedFunction() | psycopg.errors.InvalidSchemaName():
+            hint = "Run: ectojob migrate" + (f" --schema {schema}" if schema != "jobs" else "")
+            return SetupError(f"ectojob is not installed in schema {schema}", hint)
+        case UnknownQueue():
+            return SetupError(error.diag.message_primary or "unknown queue", error.diag.message_hint or "")
+        case psycopg.errors.InsufficientPrivilege():
+            hint = f"Grant this role usage on schema {schema}, and execute on its functions."
+            return SetupError(error.diag.message_primary or "permission denied", hint)
+    return SetupError(str(error).strip(), "Check the dsn, and that the server runs.")
