@@ -280,7 +280,9 @@ def test_schemas_of_one_database_do_not_wake_each_other(db: Db, ear: Ear, shared
     theirs.enqueue("default", notify="hello", max_attempts=1)
     [job] = theirs.claim_batch("default", 1)
     theirs.fail("default", job.id, 1)
-    assert ear.heard(db) == [(f"{schema}.default", ""), (f"{schema}.default.failed", "hello")]
+    theirs.remove("default", theirs.enqueue("default", schedule=db.now() + HOUR))
+    outcomes = {"": "", ".failed": "hello", ".scheduled": ""}
+    assert ear.heard(db) == [(f"{schema}.default{outcome}", payload) for outcome, payload in outcomes.items()]
     db.jobs.enqueue("default")
     assert ear.heard(db) == [WAKE]
 
