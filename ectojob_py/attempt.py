@@ -13,7 +13,7 @@ from typing import Any
 
 from ectojob_py.client import Jobs
 from ectojob_py.database import Engine, Lent, Pool
-from ectojob_py.errors import HandlerError, LeaseLost
+from ectojob_py.errors import HandlerError
 from ectojob_py.job import Job
 
 _HERE = Path(__file__).parent
@@ -26,7 +26,6 @@ class Outcome(Enum):
     """How an attempt ended, as far as its hand can tell."""
 
     DONE = "done"
-    LOST = "lost"
     FAILED = "failed"
     NOT_RUN = "not run"
 
@@ -63,8 +62,6 @@ class Attempt:
             with conn.handed_out():
                 self._handler(job)(conn, job)
             conn.finish(partial(Jobs(conn, self._schema).complete, job.queue, job.id, job.attempt))
-        except LeaseLost:
-            return Report(job, Outcome.LOST, perf_counter() - started)
         except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is a failure like any other
             self._log.debug("%s raised", job, exc_info=True)
             return Report(job, Outcome.FAILED, perf_counter() - started, describe(error))

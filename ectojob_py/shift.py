@@ -134,9 +134,6 @@ class Shift:
                 case Outcome.DONE:
                     self._log.log(self._options.log_level, "%s done in %.1f ms", report.job, milliseconds)
                     self._leases.drop(report.job)
-                case Outcome.LOST:
-                    self._log.warning("%s lost its lease, rolled back after %.1f ms", report.job, milliseconds)
-                    self._leases.drop(report.job)
                 case Outcome.FAILED | Outcome.NOT_RUN:
                     self._unreported.append(report)
 

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import conninfo
 from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool
 
 from ectojob_py.errors import HandlerError
@@ -20,6 +21,8 @@ _DEFAULTS = {
     "keepalives_count": "2",
     "tcp_user_timeout": "15000",
 }
+
+_ENDED = "ended the transaction with a statement"
 
 
 def with_defaults(dsn: str) -> str:
@@ -59,12 +62,14 @@ class HandlerConnection(psycopg.Connection[Any]):
         super().__init__(*args, **kwargs)
         self.cursor_factory = HandlerCursor
         self._handed_out = False
+        self._begun = False
         self._misuse: HandlerError | None = None
 
     @contextmanager
     def handed_out(self) -> Iterator[None]:
         """Guard the transaction for the time of the block; raise ``HandlerError`` at its end if it was broken."""
         self._misuse = None
+        self._begun = False
         self._handed_out = True
         try:
             yield
@@ -89,12 +94,24 @@ class HandlerConnection(psycopg.Connection[Any]):
         """Roll back what is open, and be as new."""
         self.rollback()
         self.autocommit = False
+        self.isolation_level = self.read_only = self.deferrable = None
+        self.row_factory, self.cursor_factory = tuple_row, HandlerCursor
 
     def watch(self, command: str | None) -> None:
         """Refuse what a statement did to the transaction: psycopg began one before it, so it must still be open."""
         ended = command == "COMMIT" or self.info.transaction_status == TransactionStatus.IDLE
-        if self._handed_out and ended and not self.pgconn.pipeline_status:
-            self._refuse("ended the transaction with a statement")
+        if ended and not self.pgconn.pipeline_status:
+            self._refuse(_ENDED)
+
+    def wait(self, *args: Any, **kwargs: Any) -> Any:
+        """Wait as psycopg does, whatever for, and look whether a transaction that was open still is."""
+        try:
+            return super().wait(*args, **kwargs)
+        finally:
+            idle = self.info.transaction_status == TransactionStatus.IDLE
+            if self._begun and idle:
+                self._refuse(_ENDED)
+            self._begun = not idle
 
     def _refuse(self, deed: str) -> None:
         if self._handed_out:

@@ -3,7 +3,8 @@
 --     psql -f sql/postgres/install.sql                      into schema jobs
 --     psql -v schema=jobs_eu -f sql/postgres/install.sql    into any other
 --
--- One transaction. Run it again to upgrade: migrations that the schema has are passed over, everything else is replaced.
+-- One transaction. Run it again to upgrade: migrations that the schema has are passed over, everything else is
+-- replaced.
 
 \set ON_ERROR_STOP on
 \if :{?schema}

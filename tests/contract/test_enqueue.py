@@ -55,6 +55,15 @@ def test_a_schedule_in_the_past_is_available_and_kept_for_the_order(db: Db) -> N
     assert (job["state"], job["schedule"]) == ("AVAILABLE", moment)
 
 
+@pytest.mark.parametrize("ago", [timedelta(0), SECOND])
+def test_a_schedule_that_has_just_come_is_available(db: Db, ago: timedelta) -> None:
+    assert db.job(db.jobs.enqueue("default", schedule=db.now() - ago))["state"] == "AVAILABLE"
+
+
+def test_a_schedule_to_come_is_scheduled(db: Db) -> None:
+    assert db.job(db.jobs.enqueue("default", schedule=db.now() + 30 * SECOND))["state"] == "SCHEDULED"
+
+
 def test_ids_grow_over_all_queues(db: Db) -> None:
     db.a_queue("other")
     ids = [db.jobs.enqueue(queue) for queue in ("default", "other", "default")]

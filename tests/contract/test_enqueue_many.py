@@ -4,7 +4,7 @@ import pytest
 
 from ectojob_py.job import Document
 
-from .harness import HOUR, Db
+from .harness import HOUR, SECOND, Db
 
 
 def test_one_job_per_element_and_their_ids_in_order(db: Db) -> None:
@@ -19,6 +19,12 @@ def test_the_other_arguments_hold_for_every_job(db: Db) -> None:
     assert [
         (job["state"], job["schedule"], job["max_attempts"], job["priority"], job["notify"]) for job in db.all_jobs()
     ] == [("SCHEDULED", moment, 3, 9, "done")] * 2
+
+
+def test_a_schedule_that_has_just_come_is_available(db: Db) -> None:
+    db.jobs.enqueue_many("default", [{}], db.now() - SECOND)
+    db.jobs.enqueue_many("default", [{}], db.now() + 30 * SECOND)
+    assert [job["state"] for job in db.all_jobs()] == ["AVAILABLE", "SCHEDULED"]
 
 
 def test_nulls_mean_the_defaults(db: Db) -> None:

@@ -44,6 +44,7 @@ class Session:
         """Give up whatever still goes on."""
         self.conn.cancel_safe(timeout=PATIENCE)
         self._hand.shutdown()
+        self.conn.rollback()
 
     def does(self, call: Callable[[], Any]) -> Step:
         """Make a call, and return when it is done or the catalog shows who blocks it."""

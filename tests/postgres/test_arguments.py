@@ -80,6 +80,7 @@ def test_enqueue_from_a_query_and_from_a_trigger(db: Db) -> None:
         insert into orders values (41), (42);
         """
     )
+    db.conn.execute("drop table orders; drop function remind()")
     assert [job["params"] for job in db.all_jobs()] == [{"n": 1}, {"n": 2}, {"n": 3}, {"order": 41}, {"order": 42}]
 
 

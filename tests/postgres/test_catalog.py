@@ -71,6 +71,11 @@ from pg_proc where pronamespace = 'jobs'::regnamespace order by proname
 """
 
 
+@pytest.fixture
+def conn(watch: Conn) -> Conn:
+    return watch
+
+
 def name(path: Path) -> str:
     return path.stem
 

@@ -222,8 +222,7 @@ def test_who_waited_beyond_the_reservation_does_not_begin(db: Db, first: Session
 
 
 def test_the_callers_writes_are_undone_with_the_lease(db: Db, first: Session, second: Session) -> None:
-    first.executes("create table effect (job bigint)")
-    first.commits()
+    db.conn.execute("create table effect (job bigint)")
     id = expired(db)
     first.executes("insert into effect values (%s)", id)
     second.reactivates()
@@ -237,7 +236,10 @@ def test_the_callers_writes_are_undone_with_the_lease(db: Db, first: Session, se
     with pytest.raises(Exception, match="current transaction is aborted"):
         _ = first.executes("insert into effect values (0)").result
     first.commits()
-    assert second.executes("select job from effect").result.fetchall() == [(id,)]
+    second.commits()
+    effects = db.conn.execute("select job from effect").fetchall()
+    db.conn.execute("drop table effect")
+    assert effects == [(id,)]
 
 
 def test_a_job_of_a_batch_that_somebody_completes_first_refuses_the_batch(

@@ -44,8 +44,8 @@ class Ear:
 
 
 @pytest.fixture
-def ear(connect: Callable[..., psycopg.Connection[Any]]) -> Ear:
-    listening = Ear(connect())
+def ear(watch: psycopg.Connection[Any]) -> Ear:
+    listening = Ear(watch)
     listening.queue("default")
     return listening
 
@@ -273,20 +273,22 @@ def test_queues_of_one_schema_do_not_wake_each_other(db: Db, ear: Ear) -> None:
 
 
 @pytest.mark.parametrize("schema", ["jobs_eu", "Jobs EU"])
-def test_schemas_of_one_database_do_not_wake_each_other(db: Db, ear: Ear, dsn: str, schema: str) -> None:
-    migrate(dsn, schema)
+def test_schemas_of_one_database_do_not_wake_each_other(db: Db, ear: Ear, shared: str, schema: str) -> None:
+    migrate(shared, schema)
     ear.queue("default", schema)
     theirs = Jobs(db.conn, schema)
     theirs.enqueue("default", notify="hello", max_attempts=1)
     [job] = theirs.claim_batch("default", 1)
     theirs.fail("default", job.id, 1)
-    assert ear.heard(db) == [(f"{schema}.default", ""), (f"{schema}.default.failed", "hello")]
+    theirs.remove("default", theirs.enqueue("default", schedule=db.now() + HOUR))
+    outcomes = {"": "", ".failed": "hello", ".scheduled": ""}
+    assert ear.heard(db) == [(f"{schema}.default{outcome}", payload) for outcome, payload in outcomes.items()]
     db.jobs.enqueue("default")
     assert ear.heard(db) == [WAKE]
 
 
-def test_the_longest_name_depends_on_the_schema(db: Db, ear: Ear, dsn: str) -> None:
-    migrate(dsn, "jobs_eu")
+def test_the_longest_name_depends_on_the_schema(db: Db, ear: Ear, shared: str) -> None:
+    migrate(shared, "jobs_eu")
     theirs = Jobs(db.conn, "jobs_eu")
     theirs.create_queue("x" * 45)
     ear.queue("x" * 45, "jobs_eu")

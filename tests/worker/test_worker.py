@@ -356,10 +356,10 @@ def test_log_false_is_silent(conn: Conn, start_worker: StartWorker, caplog: pyte
     ],
 )
 def test_what_cannot_start_says_what_to_do(
-    conn: Conn, dsn: str, prepare: str, options: dict[str, str], message: str
+    conn: Conn, dsn: str, prepare: str, options: dict[str, Any], message: str
 ) -> None:
     conn.execute(prepare.encode())
-    worker = Worker(options.pop("dsn", dsn), perform=lambda _conn, _job: None, **options)  # type: ignore[arg-type]
+    worker = Worker(**{"dsn": dsn, "perform": lambda _conn, _job: None, **options})
     with pytest.raises(SetupError, match=message) as error:
         worker.run()
     assert error.value.hint
