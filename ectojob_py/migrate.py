@@ -6,10 +6,10 @@ from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from yoyo import exceptions, get_backend, read_migrations
 
+from ectojob_py.database import kind_of
 from ectojob_py.errors import SetupError
 
 logger = logging.getLogger("ectojob")
@@ -52,7 +52,7 @@ def _turn(dsn: str, schema: str) -> Iterator[tuple[Any, Any]]:
     The database's own lock leaves nothing to break when a migrator is killed, and ``install.sql`` takes the same one.
     yoyo's lock is a row that a killed ``yoyo`` leaves behind, and only keeps plain ``yoyo`` out.
     """
-    kind = "mysql" if urlsplit(dsn).scheme == "mysql" else "postgres"
+    kind = kind_of(dsn)
     with ExitStack() as stack:
         uri = stack.enter_context(import_module(f"ectojob_py.{kind}.migrate").turn(dsn, schema))
         backend = stack.enter_context(get_backend(uri))
