@@ -81,7 +81,7 @@ class Engine(Protocol):
     """What a worker needs of a database. A module: ``ectojob_py.postgres.engine``."""
 
     @property
-    def Error(self) -> type[Exception] | tuple[type[Exception], ...]:
+    def Error(self) -> tuple[type[Exception], ...]:
         """What the driver raises."""
 
     @property

@@ -10,7 +10,7 @@ from ectojob_py.postgres.listener import Listener
 
 __all__ = ["Error", "Listener", "attention_span", "open_pool", "setup_error"]
 
-Error = psycopg.Error
+Error = (psycopg.Error,)
 attention_span = inf
 
 
