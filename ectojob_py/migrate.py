@@ -29,9 +29,6 @@ def migrate(dsn: str, schema: str = "jobs") -> list[str]:
     """
     with _turn(dsn, schema) as (backend, migrations):
         pending = backend.to_apply(migrations)
-        recorded = _recorded(backend)
-        backend.mark_migrations(pending.filter(lambda migration: migration.id in recorded))
-        pending = backend.to_apply(migrations)
         backend.apply_migrations_only(pending)
         backend.run_post_apply(migrations)
         return [migration.id for migration in pending]
@@ -61,11 +58,14 @@ def _turn(dsn: str, schema: str) -> Iterator[tuple[Any, Any]]:
         except exceptions.LockTimeout as error:
             hint = "If no migration runs, remove the lock it left behind: delete from yoyo_lock in that schema."
             raise SetupError(str(error), hint) from error
-        yield backend, read_migrations(str(ROOT / "migrations" / kind))
+        migrations = read_migrations(str(ROOT / "migrations" / kind))
+        recorded = _recorded(backend)
+        backend.mark_migrations(backend.to_apply(migrations).filter(lambda migration: migration.id in recorded))
+        yield backend, migrations
 
 
 def _recorded(backend: Any) -> set[str]:
-    """Return the ids of the migrations that the schema says it has."""
+    """Return the ids of the migrations that the schema says it has; yoyo doesn't know those that psql applied."""
     if "migration" not in backend.list_tables():
         return set()
     return {row[0] for row in backend.execute("select id from migration").fetchall()}
