@@ -16,7 +16,7 @@ psql: .venv/demo  ## Open psql on the database the demo left behind
 	@$(BIN)/ectojob demo --psql
 
 test: check mariadb  ## Check the code, then test it on every database: PostgreSQL 16, 18, the system's, MariaDB
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest
 
 # Debian's package of the bare programs: no service comes with it, and each test run starts a private server of its own.
 mariadb:
