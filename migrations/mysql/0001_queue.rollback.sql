@@ -1,0 +1,2 @@
+drop table if exists queue;
+drop table if exists migration;

@@ -1,0 +1,29 @@
+-- What enqueue_many takes: a JSON array of objects.
+
+/*!80000 drop procedure if exists check_array */ //
+
+create /*M! or replace */ procedure check_array(
+    p_params longtext character set utf8mb4
+)
+sql security invoker
+contains sql
+comment 'Internal. 22023 unless params is a JSON array, and each of its elements an object.'
+begin
+    declare v_item longtext character set utf8mb4;
+
+    if p_params is null then
+        call raise_invalid('params must not be null', 'Pass an array of JSON objects; an empty one enqueues nothing.');
+    end if;
+    if not json_valid(p_params) or json_type(p_params) <> 'ARRAY' then
+        call raise_invalid('params must be a JSON array of objects', 'An empty array enqueues nothing.');
+    end if;
+
+    select item.params into v_item
+    from json_table(p_params, '$[*]' columns (place for ordinality, params json path '$')) as item
+    where json_type(item.params) <> 'OBJECT'
+    order by item.place
+    limit 1;
+    if v_item is not null then
+        call check_params(v_item);
+    end if;
+end

@@ -1,0 +1,33 @@
+-- Drops a queue; with force, its jobs too.
+
+/*!80000 drop procedure if exists drop_queue */ //
+
+create /*M! or replace */ procedure drop_queue(
+    p_queue text character set utf8mb4,
+    p_force boolean
+)
+sql security definer
+modifies sql data
+comment 'Drops a queue. force: with all its jobs, whatever their state; null: not. Without it, JQ003 when the queue still has jobs. Raises JQ002.'
+begin
+    declare v_own boolean;
+    declare exit handler for sqlexception
+    begin
+        declare continue handler for 1305 begin end;
+        if v_own then rollback; elseif not v_own then rollback to savepoint ectojob; end if;
+        resignal;
+    end;
+
+    call begin_call(v_own);
+    call check_queue(p_queue);
+    if p_force then
+        delete from job where job.queue = p_queue;
+    elseif exists (select 1 from job where job.queue = p_queue) then
+        call raise_queue_not_empty(p_queue);
+    end if;
+
+    -- A job whose enqueuing commits after this stays in the table and runs when the queue is created again: a foreign
+    -- key would prevent it, but makes every enqueue lock the queue's one row.
+    delete from queue where queue.name = p_queue;
+    call end_call(v_own, null);
+end

@@ -1,0 +1,18 @@
+-- JQ003, queue still has jobs.
+
+/*!80000 drop procedure if exists raise_queue_not_empty */ //
+
+create /*M! or replace */ procedure raise_queue_not_empty(
+    p_queue text character set utf8mb4
+)
+sql security invoker
+contains sql
+comment 'Internal. Always raises JQ003.'
+begin
+    declare v_text varchar(128) character set utf8mb4 default left(concat(
+        'queue ', quote(p_queue), ' still has jobs',
+        ' HINT: Let them end, or pass force to delete them, FAILED ones included.'
+    ), 128);
+
+    signal sqlstate 'JQ003' set mysql_errno = 31003, message_text = v_text;
+end

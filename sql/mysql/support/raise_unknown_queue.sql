@@ -1,0 +1,21 @@
+-- JQ002, unknown queue.
+
+/*!80000 drop procedure if exists raise_unknown_queue */ //
+
+create /*M! or replace */ procedure raise_unknown_queue(
+    p_queue text character set utf8mb4
+)
+sql security invoker
+contains sql
+comment 'Internal. Always raises: JQ002, or 22023 when the name is null.'
+begin
+    declare v_text varchar(128) character set utf8mb4 default left(concat(
+        'unknown queue ', quote(p_queue),
+        ' HINT: Create it: call create_queue(', quote(p_queue), ', null, null, null, null)'
+    ), 128);
+
+    if p_queue is null then
+        call raise_invalid('queue must not be null', 'Pass a queue''s name; select name from queue lists them.');
+    end if;
+    signal sqlstate 'JQ002' set mysql_errno = 31002, message_text = v_text;
+end

@@ -1,0 +1,36 @@
+-- Sleeps until a job of the queue can run; wake ends it.
+
+/*!80000 drop procedure if exists wait_for_job */ //
+
+create /*M! or replace */ procedure wait_for_job(
+    p_queue text character set utf8mb4,
+    p_seconds decimal(30, 6)
+)
+sql security definer
+reads sql data
+comment 'Returns at once when a job of the queue can run; otherwise sleeps for so many seconds, or until wake interrupts it with error 1317, which means the same as returning: look for jobs. For a connection that does nothing else, under autocommit. It keeps one of 16 places from then on; a waiter without one is not woken and polls. Raises JQ002.'
+begin
+    declare v_place integer default 1;
+    declare v_name varchar(64) character set utf8mb4;
+
+    call check_queue(p_queue);
+    take_place: while v_place <= 16 do
+        call waiter_lock(p_queue, v_place, v_name);
+        if is_used_lock(v_name) = connection_id() or get_lock(v_name, 0) then
+            leave take_place;
+        end if;
+        set v_place = v_place + 1;
+    end while;
+
+    -- In one statement, so that a wake-up either finds it asleep or the job was there when it looked.
+    select if(
+        exists (
+            select 1
+            from job
+            join queue on queue.name = job.queue and queue.paused_at is null
+            where job.queue = p_queue and job.state = 'AVAILABLE'
+        ),
+        0,
+        sleep(p_seconds)
+    ) as woken;
+end

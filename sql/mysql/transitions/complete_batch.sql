@@ -1,0 +1,41 @@
+-- IN_PROGRESS -> (deleted), all or none
+
+/*!80000 drop procedure if exists complete_batch */ //
+
+create /*M! or replace */ procedure complete_batch(
+    p_queue text character set utf8mb4,
+    p_ids longtext character set utf8mb4,
+    p_attempts longtext character set utf8mb4
+)
+sql security definer
+modifies sql data
+comment 'Ends many jobs of a queue that succeeded, in one statement. ids, attempts: JSON arrays, attempts[n] being the attempt of ids[n]. JQ001 when any of them is no longer held, and then none is completed.'
+begin
+    declare v_own boolean;
+    declare v_id bigint;
+    declare v_attempt integer;
+    declare exit handler for sqlexception
+    begin
+        declare continue handler for 1305 begin end;
+        if v_own then rollback; elseif not v_own then rollback to savepoint ectojob; end if;
+        resignal;
+    end;
+
+    call begin_call(v_own);
+    call check_batch(p_ids, p_attempts);
+
+    delete job
+    from json_table(p_ids, '$[*]' columns (place for ordinality, id bigint path '$')) as ids
+    join json_table(p_attempts, '$[*]' columns (place for ordinality, attempt integer path '$')) as attempts
+        on attempts.place = ids.place
+    straight_join job
+        on job.queue = p_queue
+        and job.id = ids.id
+        and job.attempt = attempts.attempt
+        and job.state = 'IN_PROGRESS';
+
+    if row_count() < json_length(p_ids) then
+        call raise_lease_lost(p_queue, json_extract(p_ids, '$[0]'), json_extract(p_attempts, '$[0]'));
+    end if;
+    call end_call(v_own, null);
+end
