@@ -18,6 +18,7 @@ source ../../migrations/mysql/0002_job.sql
 -- Support: what the transitions lean on. From here on a file is one statement, and on MySQL a drop before it.
 
 delimiter //
+source support/raise_batch_lost.sql
 source support/raise_invalid.sql
 source support/raise_lease_lost.sql
 source support/raise_not_failed.sql

@@ -7,7 +7,7 @@ create /*M! or replace */ procedure begin_call(
 )
 sql security invoker
 modifies sql data
-comment 'Internal. Sets savepoint ectojob in the caller''s transaction; when the caller has none, begins one and sets own. Whoever calls it ends that one with end_call, and rolls back to the one or the other when anything raises.'
+comment 'Internal. Begins a transaction and sets own, when the caller has none; sets savepoint ectojob. Whoever calls it ends with end_call, and rolls back the one or to the other when anything raises.'
 begin
     declare continue handler for 1305 set p_own = true;
 
@@ -20,7 +20,6 @@ begin
     if p_own then
         set transaction isolation level read committed;
         start transaction;
-    else
-        savepoint ectojob;
     end if;
+    savepoint ectojob;
 end

@@ -9,6 +9,7 @@ sql security invoker
 contains sql
 comment 'Internal. 22023 unless params is a JSON array, and each of its elements an object.'
 begin
+    declare v_place integer;
     declare v_item longtext character set utf8mb4;
 
     if p_params is null then
@@ -18,12 +19,12 @@ begin
         call raise_invalid('params must be a JSON array of objects', 'An empty array enqueues nothing.');
     end if;
 
-    select item.params into v_item
+    select item.place, item.params into v_place, v_item
     from json_table(p_params, '$[*]' columns (place for ordinality, params json path '$')) as item
-    where json_type(item.params) <> 'OBJECT'
+    where coalesce(json_type(item.params), 'NULL') <> 'OBJECT'
     order by item.place
     limit 1;
-    if v_item is not null then
-        call check_params(v_item);
+    if v_place is not null then
+        call check_params(coalesce(v_item, 'null'));
     end if;
 end

@@ -9,7 +9,7 @@ sql security invoker
 contains sql
 comment 'Internal. 22023 unless params is a JSON object.'
 begin
-    declare v_type varchar(20) character set utf8mb4 default if(json_valid(p_params), json_type(p_params), 'malformed');
+    declare v_type varchar(20) character set utf8mb4 default if(not json_valid(p_params), 'malformed', json_type(p_params));
 
     if v_type is null or v_type <> 'OBJECT' then
         call raise_invalid(

@@ -16,10 +16,9 @@ modifies sql data
 comment 'Internal. The arguments of enqueue; id: the job''s.'
 begin
     declare v_now datetime(6) default utc_timestamp(6);
-    declare v_params longtext character set utf8mb4 default coalesce(p_params, '{}');
     declare v_max_attempts integer;
 
-    call check_params(v_params);
+    call check_params(p_params);
     call check_job(p_schedule, p_max_attempts, p_notify);
     select queue.max_attempts into v_max_attempts from queue where queue.name = p_queue;
     if v_max_attempts is null then
@@ -34,7 +33,7 @@ begin
         coalesce(p_priority, 0),
         coalesce(p_schedule, v_now),
         coalesce(p_max_attempts, v_max_attempts),
-        v_params,
+        p_params,
         p_notify,
         v_now,
         v_now

@@ -12,7 +12,7 @@ reads sql data
 comment 'Internal. Always raises: JQ001, or what check_key has to say of the key.'
 begin
     declare v_text varchar(128) character set utf8mb4 default left(concat(
-        'attempt ', p_attempt, ' of job ', p_id, ' in queue ', quote(p_queue), ' is over',
+        'attempt ', p_attempt, ' of job ', p_id, ' in queue ', quote(left(p_queue, 48)), ' is over',
         ' HINT: Roll back: another attempt does the work.'
     ), 128);
 

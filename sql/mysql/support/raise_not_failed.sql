@@ -11,7 +11,7 @@ reads sql data
 comment 'Internal. Always raises: JQ004, or what check_key has to say of the key.'
 begin
     declare v_text varchar(128) character set utf8mb4 default left(concat(
-        'job ', p_id, ' in queue ', quote(p_queue), ' is not FAILED',
+        'job ', p_id, ' in queue ', quote(left(p_queue, 48)), ' is not FAILED',
         ' HINT: select id, state from job shows what it is.'
     ), 128);
 

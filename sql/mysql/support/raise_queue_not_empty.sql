@@ -10,7 +10,7 @@ contains sql
 comment 'Internal. Always raises JQ003.'
 begin
     declare v_text varchar(128) character set utf8mb4 default left(concat(
-        'queue ', quote(p_queue), ' still has jobs',
+        'queue ', quote(left(p_queue, 48)), ' still has jobs',
         ' HINT: Let them end, or pass force to delete them, FAILED ones included.'
     ), 128);
 

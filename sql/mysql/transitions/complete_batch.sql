@@ -12,8 +12,6 @@ modifies sql data
 comment 'Ends many jobs of a queue that succeeded, in one statement. ids, attempts: JSON arrays, attempts[n] being the attempt of ids[n]. JQ001 when any of them is no longer held, and then none is completed.'
 begin
     declare v_own boolean;
-    declare v_id bigint;
-    declare v_attempt integer;
     declare exit handler for sqlexception
     begin
         declare continue handler for 1305 begin end;
@@ -35,7 +33,9 @@ begin
         and job.state = 'IN_PROGRESS';
 
     if row_count() < json_length(p_ids) then
-        call raise_lease_lost(p_queue, json_extract(p_ids, '$[0]'), json_extract(p_attempts, '$[0]'));
+        rollback to savepoint ectojob;
+        call raise_batch_lost(p_queue, p_ids, p_attempts);
     end if;
+    call check_queue(p_queue);
     call end_call(v_own, null);
 end
