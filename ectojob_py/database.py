@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -102,9 +103,16 @@ def calls_on(conn: Any, schema: str) -> Calls:
     """Return the calls for the kind of connection that ``conn`` is."""
     if isinstance(conn, psycopg.Connection):
         return PostgresCalls(conn, schema)
+    if "pymysql" in sys.modules:  # an optional dependency: whoever has a connection of it has imported it
+        import pymysql  # noqa: PLC0415
+
+        if isinstance(conn, pymysql.Connection):
+            from ectojob_py.mysql.calls import MysqlCalls  # noqa: PLC0415
+
+            return MysqlCalls(conn, schema)
     kind = f"{type(conn).__module__}.{type(conn).__qualname__}"
     msg = (
-        f"Jobs needs a psycopg 3 connection, not {kind}; take the one beneath: "
+        f"Jobs needs a psycopg 3 or PyMySQL connection, not {kind}; take the one beneath: "
         "session.connection().connection.driver_connection in SQLAlchemy, connection.connection in Django"
     )
     raise TypeError(msg)

@@ -1,0 +1,125 @@
+"""Calling the procedures: ``call jobs.f(...)``, and no other SQL."""
+
+import json
+import time
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pymysql
+from pymysql.constants import SERVER_STATUS
+from pymysql.cursors import Cursor
+
+from ectojob_py.errors import JobNotFailed, JobsError, LeaseLost, QueueNotEmpty, UnknownQueue
+from ectojob_py.job import COLUMNS, Document, Job
+
+ERRORS: dict[int, type[psycopg.DatabaseError]] = {
+    31001: LeaseLost,
+    31002: UnknownQueue,
+    31003: QueueNotEmpty,
+    31004: JobNotFailed,
+    31022: psycopg.errors.InvalidParameterValue,
+}
+"""What the procedures raise, by ``mysql_errno``: the classes, and so the SQLSTATEs, are those of PostgreSQL."""
+
+DEFAULTS: dict[str, tuple[object, ...]] = {
+    "create_queue": (..., None, None, None, None),
+    "drop_queue": (..., False),
+    "enqueue": (..., "{}", None, None, None, None),
+    "enqueue_many": (..., ..., None, None, None, None),
+    "reserve_batch": (..., ..., None),
+    "claim_batch": (..., ..., None),
+    "fail": (..., ..., ..., None, None),
+    "extend": (..., ..., ..., None),
+    "activate_scheduled": (None,),
+    "reactivate_expired": (None,),
+}
+"""The arguments that may be left out, as on PostgreSQL: a procedure has no defaults, so they are sent."""
+
+MISSING = 1305
+REDEPLOYED_WITHIN = 5.0
+
+
+class MysqlCalls:
+    """Calls on a PyMySQL connection, in whatever transaction it has, whatever cursor class it uses."""
+
+    def __init__(self, conn: "pymysql.Connection[Any]", schema: str) -> None:
+        """Take the connection, and the database the procedures are in."""
+        self._conn = conn
+        self._schema = schema.replace("`", "``")
+
+    def value(self, function: str, *args: object) -> Any:
+        """Return the one value; of a procedure that returns nothing, nothing useful."""
+        _, rows = self._call(function, args)
+        return _aware(rows[0][0]) if rows else None
+
+    def values(self, function: str, *args: object) -> list[Any]:
+        """Return the first column's values in order."""
+        _, rows = self._call(function, args)
+        return [_aware(row[0]) for row in rows]
+
+    def jobs(self, function: str, *args: object) -> list[Job]:
+        """Return the jobs in order."""
+        names, rows = self._call(function, args)
+        return [_job(dict(zip(names, row, strict=True))) for row in rows]
+
+    def _call(self, function: str, args: Sequence[object]) -> tuple[list[str], Sequence[tuple[Any, ...]]]:
+        """Call, and once more while a deploy on MySQL has dropped a procedure and not yet made it again."""
+        sent = [_adapt(arg) for arg in (*args, *DEFAULTS.get(function, ())[len(args) :])]
+        statement = f"call `{self._schema}`.`{function}`({', '.join(['%s'] * len(sent))})"
+        deadline = time.monotonic() + REDEPLOYED_WITHIN
+        while True:
+            try:
+                return self._execute(statement, sent)
+            except pymysql.MySQLError as error:
+                code, text = (*error.args, None, None)[:2]
+                if code in ERRORS:
+                    raise ERRORS[code](text) from error
+                if code != MISSING or "PROCEDURE" not in str(text) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    def _execute(self, statement: str, sent: list[object]) -> tuple[list[str], Sequence[tuple[Any, ...]]]:
+        alone = self._conn.get_autocommit() and not self._in_transaction()
+        with closing(self._conn.cursor(Cursor)) as cursor:
+            try:
+                cursor.execute(statement, sent)
+                names = [column[0] for column in cursor.description or ()]
+                rows = cursor.fetchall() if names else ()
+                while cursor.nextset():
+                    pass
+            except pymysql.MySQLError as error:
+                if alone and error.args[0] not in ERRORS:
+                    # A killed call can't end the transaction it began for itself, and the next would take it for ours.
+                    with suppress(pymysql.MySQLError):
+                        self._conn.rollback()
+                raise
+            return names, rows
+
+    def _in_transaction(self) -> bool:
+        return bool(self._conn.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
+
+
+def _adapt(arg: object) -> object:
+    """Send documents and arrays as JSON text, moments in UTC, durations in seconds."""
+    if isinstance(arg, Document):
+        return json.dumps(arg.value)
+    if isinstance(arg, list):
+        return json.dumps([item.value if isinstance(item, Document) else item for item in arg])
+    if isinstance(arg, datetime):
+        return arg.astimezone(UTC).replace(tzinfo=None)
+    if isinstance(arg, timedelta):
+        return Decimal(arg // timedelta(microseconds=1)) / 1_000_000
+    return arg
+
+
+def _aware(value: Any) -> Any:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+
+
+def _job(row: dict[str, Any]) -> Job:
+    row["params_json"] = row["params"]
+    return Job(**{name: _aware(row[name]) for name in COLUMNS})

@@ -1,0 +1,25 @@
+"""What deploying needs of MySQL and MariaDB: the migrators' turn, the database, and yoyo's form of the dsn."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from urllib.parse import quote, urlsplit
+
+from ectojob_py.errors import SetupError
+from ectojob_py.mysql.connection import connect
+
+PATIENCE = 3600
+
+
+@contextmanager
+def turn(dsn: str, schema: str) -> Iterator[str]:
+    """Yield yoyo's form of the dsn while no other migrator runs; create the database ``schema`` if need be."""
+    with closing(connect(dsn, autocommit=True)) as conn, conn.cursor() as cursor:
+        cursor.execute("select get_lock(concat('ectojob migrate ', left(sha2(%s, 256), 40)), %s)", [schema, PATIENCE])
+        if cursor.fetchone() != (1,):
+            hint = "show processlist tells who is connected, and what for."
+            raise SetupError(f"another migrator has been at work for {PATIENCE} s", hint)
+        cursor.execute("select 1 from information_schema.schemata where schema_name = %s", [schema])
+        if not cursor.fetchall():
+            name = schema.replace("`", "``")
+            cursor.execute(f"create database `{name}` character set utf8mb4 collate utf8mb4_bin")
+        yield urlsplit(dsn)._replace(path="/" + quote(schema, safe="")).geturl()

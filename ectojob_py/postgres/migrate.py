@@ -1,0 +1,24 @@
+"""What deploying needs of PostgreSQL: the migrators' turn, the schema, and yoyo's form of the dsn."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlencode
+
+import psycopg
+from psycopg import conninfo, sql
+
+
+@contextmanager
+def turn(dsn: str, schema: str) -> Iterator[str]:
+    """Yield yoyo's form of the dsn while no other migrator runs; create the schema if need be."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("select pg_advisory_lock(hashtextextended('ectojob migrate ' || %s, 0))", [schema])
+        conn.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
+        yield _uri(dsn, schema)
+
+
+def _uri(dsn: str, schema: str) -> str:
+    """Return yoyo's form of the dsn; it sets the search path that every migration and function relies on."""
+    path = f"{sql.Identifier(schema).as_string()}, pg_temp"
+    parameters = {**conninfo.conninfo_to_dict(dsn), "schema": path}
+    return f"postgresql+psycopg://?{urlencode(parameters)}"
