@@ -1,19 +1,21 @@
 -- depends: 0001_queue
 --
--- The jobs of all queues, the rules that every row obeys, and one index per question that is asked of them. There are no
--- partial indexes here, so the state is a column of each. params is text, not json: MySQL would round large numbers.
+-- The jobs of all queues, the rules that every row obeys, and one index per question that is asked of them. There
+-- are no partial indexes here, so the state is a column of each. params is text, not json: MySQL would round large
+-- numbers.
 
 create table if not exists job (
     queue varchar(48) /*M! collate utf8mb4_nopad_bin */ /*!80017 collate utf8mb4_0900_bin */ not null
         comment 'The queue''s name.',
-    id bigint not null auto_increment comment 'Numbered over all queues, in enqueuing order as far as the server gives it.',
+    id bigint not null auto_increment
+        comment 'Numbered over all queues, in enqueuing order as far as the server gives it.',
     state varchar(11) not null
         comment 'SCHEDULED, AVAILABLE, RESERVED, IN_PROGRESS, RETRY or FAILED; FAILED is kept until requeue or remove.',
     priority integer not null comment 'Lower runs first; 0 unless said otherwise.',
     schedule datetime(6) not null comment 'Not to run before this moment; the enqueuing moment unless said otherwise.',
     expires datetime(6) comment 'When the lease of a RESERVED or IN_PROGRESS job ends; null in every other state.',
     attempt integer not null default 0
-        comment 'How many attempts were begun, or wasted by a reservation that expired. Never decreases: it is the fence.',
+        comment 'How many attempts were begun, or wasted by an expired reservation. Never decreases: it is the fence.',
     max_attempts integer not null
         comment 'The job is FAILED once this many attempts failed; requeue and release raise it.',
     params longtext not null comment 'What the handler is given: a JSON object.',
@@ -34,11 +36,13 @@ create table if not exists job (
     index job_id (id) comment 'An auto_increment column must lead an index.',
     index job_available (queue, state, priority, schedule, id)
         comment 'Asked by reserve_batch and claim_batch: which jobs are next?',
-    index job_due (queue, state, schedule) comment 'Asked by activate_scheduled and next_due: which waiting jobs are due?',
-    index job_held (queue, state, expires) comment 'Asked by reactivate_expired and next_due: which leases have ended?',
+    index job_due (queue, state, schedule)
+        comment 'Asked by activate_scheduled and next_due: which waiting jobs are due?',
+    index job_held (queue, state, expires)
+        comment 'Asked by reactivate_expired and next_due: which leases have ended?',
     index job_token (token) comment 'Asked by whatever takes or makes several jobs: which ones did this call have?'
 )
 engine = innodb, character set utf8mb4, collate utf8mb4_bin,
-comment = 'One row per job that is not completed: completing deletes it. Rows move by the procedures of this database alone.';
+comment = 'One row per job that is not completed: completing deletes it. Rows move by the procedures here alone.';
 
 insert ignore into migration (id, applied_at) values ('0002_job', utc_timestamp(6));

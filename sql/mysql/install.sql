@@ -1,10 +1,10 @@
--- ectojob for MySQL and MariaDB: the whole installation, in load order; its table of contents; and its entry point for the
--- client, into the database named, from this folder because `source` starts from where the client stands:
+-- ectojob for MySQL and MariaDB: the whole installation, in load order; its table of contents; and its entry point for
+-- the client, into the database named, from this folder because `source` starts from where the client stands:
 --
 --     cd sql/mysql && mariadb jobs < install.sql
 --
--- Run it again to upgrade: tables that exist stay, everything else is replaced. On MariaDB a procedure is replaced while
--- others call it; MySQL has none for a moment, and callers see error 1305 meanwhile.
+-- Run it again to upgrade: tables that exist stay, everything else is replaced. On MariaDB a procedure is replaced
+-- while others call it; MySQL has none for a moment, and callers see error 1305 meanwhile.
 
 set names utf8mb4;
 set sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
@@ -83,7 +83,7 @@ source views/running.sql
 source views/overdue.sql
 source views/failed.sql
 
--- A function, last because a server that writes a binary log may refuse it with 1418 or 1419; everything else is there by
--- then. Allow it with: set global log_bin_trust_function_creators = 1
+-- A function, last because a server that writes a binary log may refuse it with 1418 or 1419; everything else is there
+-- by then. Allow it with: set global log_bin_trust_function_creators = 1
 
 source support/enqueue_id.sql

@@ -7,7 +7,8 @@ create /*M! or replace */ procedure begin_call(
 )
 sql security invoker
 modifies sql data
-comment 'Internal. Begins a transaction and sets own, when the caller has none; sets savepoint ectojob. Whoever calls it ends with end_call, and rolls back the one or to the other when anything raises.'
+comment 'Internal. Begins a transaction and sets own, when the caller has none; sets savepoint ectojob. Whoever calls
+it ends with end_call, and rolls back the one or to the other when anything raises.'
 begin
     declare continue handler for 1305 set p_own = true;
 

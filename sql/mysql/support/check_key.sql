@@ -9,7 +9,8 @@ create /*M! or replace */ procedure check_key(
 )
 sql security invoker
 reads sql data
-comment 'Internal. Called when no job matched: 22023 for a null in the key, JQ002 for an unknown queue; returns when the key is legal, and the job has simply moved on.'
+comment 'Internal. Called when no job matched: 22023 for a null in the key, JQ002 for an unknown queue; returns when
+the key is legal, and the job has simply moved on.'
 begin
     if p_id is null or p_attempt is null then
         call raise_invalid(

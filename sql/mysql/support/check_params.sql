@@ -9,7 +9,10 @@ sql security invoker
 contains sql
 comment 'Internal. 22023 unless params is a JSON object.'
 begin
-    declare v_type varchar(20) character set utf8mb4 default if(not json_valid(p_params), 'malformed', json_type(p_params));
+    declare v_type varchar(20) character set utf8mb4 default case
+        when not json_valid(p_params) then 'malformed'
+        else json_type(p_params)
+    end;
 
     if v_type is null or v_type <> 'OBJECT' then
         call raise_invalid(

@@ -8,7 +8,8 @@ create /*M! or replace */ procedure check_timeout(
 )
 sql security invoker
 contains sql
-comment 'Internal. 22023 unless the value is null or between a microsecond and 30 days, in seconds; argument is its name in the message.'
+comment 'Internal. 22023 unless the value is null or between a microsecond and 30 days, in seconds; argument is its
+name in the message.'
 begin
     if p_value <= 0 or p_value > 30 * 86400 then
         call raise_invalid(

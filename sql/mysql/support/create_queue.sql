@@ -11,7 +11,9 @@ create /*M! or replace */ procedure create_queue(
 )
 sql security definer
 modifies sql data
-comment 'Creates a queue and returns its settings; if it exists, changes the settings that are passed. Timeouts are in seconds. null: the default for a new queue (5 attempts, 60, 300, 30), unchanged for an old one. Jobs already enqueued keep their max_attempts. Raises 22023.'
+comment 'Creates a queue and returns its settings; if it exists, changes the settings that are passed. Timeouts are in
+seconds. null: the default for a new queue (5 attempts, 60, 300, 30), unchanged for an old one. Jobs already enqueued
+keep their max_attempts. Raises 22023.'
 begin
     declare v_rule text character set utf8mb4;
     declare exit handler for 3819, 4025  -- a check constraint, on MySQL and on MariaDB

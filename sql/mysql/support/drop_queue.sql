@@ -8,7 +8,8 @@ create /*M! or replace */ procedure drop_queue(
 )
 sql security definer
 modifies sql data
-comment 'Drops a queue. force: with all its jobs, whatever their state; null: not. Without it, JQ003 when the queue still has jobs. Raises JQ002.'
+comment 'Drops a queue. force: with all its jobs, whatever their state; null: not. Without it, JQ003 when the queue
+still has jobs. Raises JQ002.'
 begin
     declare v_own boolean;
     declare exit handler for sqlexception

@@ -8,7 +8,8 @@ create /*M! or replace */ procedure end_call(
 )
 sql security invoker
 modifies sql data
-comment 'Internal. Does nothing in the caller''s transaction, who calls wake after committing. queue: null: nobody needs to wake.'
+comment 'Internal. Does nothing in the caller''s transaction, who calls wake after committing. queue: null: nobody
+needs to wake.'
 begin
     if p_own then
         commit;

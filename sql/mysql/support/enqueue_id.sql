@@ -14,7 +14,8 @@ returns bigint
 not deterministic
 sql security definer
 modifies sql data
-comment 'Puts a job into a queue and returns its id, in the transaction of the statement that calls it; arguments and errors are those of enqueue. Wakes nobody: call wake after committing.'
+comment 'Puts a job into a queue and returns its id, in the transaction of the statement that calls it; arguments and
+errors are those of enqueue. Wakes nobody: call wake after committing.'
 begin
     declare v_id bigint;
 

@@ -7,7 +7,8 @@ create /*M! or replace */ procedure next_due(
 )
 sql security definer
 reads sql data
-comment 'The moment at which activate_scheduled or reactivate_expired has work next, so that a worker can sleep exactly that long; null: nothing waits and nothing is held. Raises JQ002.'
+comment 'The moment at which activate_scheduled or reactivate_expired has work next, so that a worker can sleep exactly
+that long; null: nothing waits and nothing is held. Raises JQ002.'
 begin
     call check_queue(p_queue);
 

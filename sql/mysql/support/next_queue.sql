@@ -8,7 +8,8 @@ create /*M! or replace */ procedure next_queue(
 )
 sql security invoker
 reads sql data
-comment 'Internal. queue: as the sweep was called. swept: the queue that was swept, then the next one; null: none is left.'
+comment 'Internal. queue: as the sweep was called. swept: the queue that was swept, then the next one; null: none is
+left.'
 begin
     set p_swept = (select min(queue.name) from queue where p_queue is null and queue.name > p_swept);
 end

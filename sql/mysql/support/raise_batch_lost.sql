@@ -9,7 +9,8 @@ create /*M! or replace */ procedure raise_batch_lost(
 )
 sql security invoker
 reads sql data
-comment 'Internal. Always raises what raise_lease_lost does, for the first of a batch that is not held; for one with a null before all others, and for the first of all when the batch names a job twice.'
+comment 'Internal. Always raises what raise_lease_lost does, for the first of a batch that is not held; for one with a
+null before all others, and for the first of all when the batch names a job twice.'
 begin
     declare v_id bigint;
     declare v_attempt integer;

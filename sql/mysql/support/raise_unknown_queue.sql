@@ -10,7 +10,8 @@ contains sql
 comment 'Internal. Always raises: JQ002, or 22023 when the name is null.'
 begin
     declare v_text varchar(128) character set utf8mb4 default left(concat(
-        'unknown queue ', quote(left(p_queue, 48)), ' HINT: Create it with create_queue, or see which there are in table queue.'
+        'unknown queue ', quote(left(p_queue, 48)),
+        ' HINT: Create it with create_queue, or see which there are in table queue.'
     ), 128);
 
     if p_queue is null then

@@ -8,7 +8,10 @@ create /*M! or replace */ procedure wait_for_job(
 )
 sql security definer
 reads sql data
-comment 'Returns at once when a job of the queue can run; otherwise sleeps for so many seconds, or until wake interrupts it with error 1317, which means the same as returning: look for jobs. For a connection that does nothing else, under autocommit. It keeps one of 16 places from then on; a waiter without one is not woken and polls. Raises JQ002.'
+comment 'Returns at once when a job of the queue can run; otherwise sleeps for so many seconds, or until wake
+interrupts it with error 1317, which means the same as returning: look for jobs. For a connection that does nothing
+else, under autocommit. It keeps one of 16 places from then on; a waiter without one is not woken and polls. Raises
+JQ002.'
 begin
     declare v_place integer default 1;
     declare v_name varchar(64) character set utf8mb4;

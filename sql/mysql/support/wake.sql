@@ -7,7 +7,8 @@ create /*M! or replace */ procedure wake(
 )
 sql security definer
 contains sql
-comment 'Interrupts whoever sleeps in wait_for_job for this queue. The procedures do it themselves under autocommit; in a transaction of your own, call it after your COMMIT. It carries no data and decides nothing.'
+comment 'Interrupts whoever sleeps in wait_for_job for this queue. The procedures do it themselves under autocommit; in
+a transaction of your own, call it after your COMMIT. It carries no data and decides nothing.'
 begin
     declare v_place integer default 1;
     declare v_name varchar(64) character set utf8mb4;

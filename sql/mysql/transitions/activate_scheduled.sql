@@ -7,7 +7,8 @@ create /*M! or replace */ procedure activate_scheduled(
 )
 sql security definer
 modifies sql data
-comment 'Half of the sweep: makes every job AVAILABLE whose schedule has come, and returns how many. queue: null: all queues, each by itself. Workers call it; calling it more often does no harm.'
+comment 'Half of the sweep: makes every job AVAILABLE whose schedule has come, and returns how many. queue: null: all
+queues, each by itself. Workers call it; calling it more often does no harm.'
 begin
     declare v_own boolean;
     declare v_queue text character set utf8mb4;

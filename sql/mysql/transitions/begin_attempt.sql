@@ -9,7 +9,9 @@ create /*M! or replace */ procedure begin_attempt(
 )
 sql security definer
 modifies sql data
-comment 'Begins a reserved job: counts the attempt before the handler runs, so that a job which kills its worker is bounded by max_attempts. attempt: as reserved; the row returned has the new one. No row: the reservation is gone, leave the job alone.'
+comment 'Begins a reserved job: counts the attempt before the handler runs, so that a job which kills its worker is
+bounded by max_attempts. attempt: as reserved; the row returned has the new one. No row: the reservation is gone, leave
+the job alone.'
 begin
     declare v_own, v_paused boolean;
     declare v_reservation_timeout, v_execution_timeout, v_retry_timeout decimal(30, 6);

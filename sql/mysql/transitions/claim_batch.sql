@@ -9,10 +9,13 @@ create /*M! or replace */ procedure claim_batch(
 )
 sql security definer
 modifies sql data
-comment 'Takes up to demand AVAILABLE jobs and begins them at once; returns them in running order, with the attempt to complete or fail them by. execution_timeout: the lease of a first attempt, in seconds; null: the queue''s setting. No row: nothing can run now, or the queue is paused. Raises JQ002, 22023.'
+comment 'Takes up to demand AVAILABLE jobs and begins them at once; returns them in running order, with the attempt to
+complete or fail them by. execution_timeout: the lease of a first attempt, in seconds; null: the queue''s setting. No
+row: nothing can run now, or the queue is paused. Raises JQ002, 22023.'
 begin
     declare v_own, v_paused boolean;
     declare v_reservation_timeout, v_execution_timeout, v_retry_timeout decimal(30, 6);
+    declare v_timeout decimal(30, 6);
     declare v_token bigint unsigned default uuid_short();
     declare exit handler for sqlexception
     begin
@@ -25,6 +28,7 @@ begin
     call check_demand(p_demand);
     call check_timeout('execution_timeout', p_execution_timeout);
     call queue_settings(p_queue, v_reservation_timeout, v_execution_timeout, v_retry_timeout, v_paused);
+    set v_timeout = coalesce(p_execution_timeout, v_execution_timeout);
 
     -- Taken and marked in one statement. straight_join reads next first, and each job by its key: in any other order it
     -- would wait for the locks of others. Without the index, sorting would lock every job of the queue.
@@ -41,7 +45,7 @@ begin
         set
             job.state = 'IN_PROGRESS',
             job.attempt = next.attempt,
-            job.expires = utc_timestamp(6) + interval coalesce(p_execution_timeout, v_execution_timeout) * next.attempt second,
+            job.expires = utc_timestamp(6) + interval v_timeout * next.attempt second,
             job.token = v_token,
             job.updated_at = utc_timestamp(6);
     end if;

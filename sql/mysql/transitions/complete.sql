@@ -9,7 +9,8 @@ create /*M! or replace */ procedure complete(
 )
 sql security definer
 modifies sql data
-comment 'Ends a job that succeeded. Call it in the transaction that holds the handler''s writes, and roll back when it raises JQ001: someone else has the job by now.'
+comment 'Ends a job that succeeded. Call it in the transaction that holds the handler''s writes, and roll back when it
+raises JQ001: someone else has the job by now.'
 begin
     delete from job
     where job.queue = p_queue

@@ -9,7 +9,8 @@ create /*M! or replace */ procedure complete_batch(
 )
 sql security definer
 modifies sql data
-comment 'Ends many jobs of a queue that succeeded, in one statement. ids, attempts: JSON arrays, attempts[n] being the attempt of ids[n]. JQ001 when any of them is no longer held, and then none is completed.'
+comment 'Ends many jobs of a queue that succeeded, in one statement. ids, attempts: JSON arrays, attempts[n] being the
+attempt of ids[n]. JQ001 when any of them is no longer held, and then none is completed.'
 begin
     declare v_own boolean;
     declare exit handler for sqlexception

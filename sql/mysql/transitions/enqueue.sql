@@ -12,7 +12,10 @@ create /*M! or replace */ procedure enqueue(
 )
 sql security definer
 modifies sql data
-comment 'Puts a job into a queue, in your own transaction if there is one, and returns its id. params: a JSON object. schedule: not before this moment, in UTC; null: now. max_attempts: null: the queue''s setting. priority: lower runs first; null: 0. notify: text to keep with the job; null: none. Raises JQ002 for an unknown queue, 22023 for a bad argument.'
+comment 'Puts a job into a queue, in your own transaction if there is one, and returns its id. params: a JSON object.
+schedule: not before this moment, in UTC; null: now. max_attempts: null: the queue''s setting. priority: lower runs
+first; null: 0. notify: text to keep with the job; null: none. Raises JQ002 for an unknown queue, 22023 for a bad
+argument.'
 begin
     declare v_own boolean;
     declare v_id bigint;

@@ -12,7 +12,9 @@ create /*M! or replace */ procedure enqueue_many(
 )
 sql security definer
 modifies sql data
-comment 'Puts one job per element of params, a JSON array, into a queue, and returns their ids in the same order. The other arguments are those of enqueue and hold for every job. All or none: one element that is not a JSON object raises 22023.'
+comment 'Puts one job per element of params, a JSON array, into a queue, and returns their ids in the same order. The
+other arguments are those of enqueue and hold for every job. All or none: one element that is not a JSON object raises
+22023.'
 begin
     declare v_own boolean;
     declare v_now datetime(6);

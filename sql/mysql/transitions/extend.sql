@@ -10,7 +10,8 @@ create /*M! or replace */ procedure extend(
 )
 sql security definer
 modifies sql data
-comment 'Keeps a running job for longer. by: how many seconds later its lease ends, counted from now when it has ended already; null: as if the attempt began now. No row: someone else has the job by now, its handler should stop.'
+comment 'Keeps a running job for longer. by: how many seconds later its lease ends, counted from now when it has ended
+already; null: as if the attempt began now. No row: someone else has the job by now, its handler should stop.'
 begin
     declare v_own, v_paused boolean;
     declare v_reservation_timeout, v_execution_timeout, v_retry_timeout decimal(30, 6);

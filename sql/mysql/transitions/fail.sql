@@ -11,7 +11,9 @@ create /*M! or replace */ procedure fail(
 )
 sql security definer
 modifies sql data
-comment 'Ends an attempt that failed. error: kept in last_error, its first 10,000 characters. retry_in: the wait before the next attempt, in seconds; null: the queue''s retry_timeout times the attempt. No row: someone else has the job by now, nothing changed.'
+comment 'Ends an attempt that failed. error: kept in last_error, its first 10,000 characters. retry_in: the wait before
+the next attempt, in seconds; null: the queue''s retry_timeout times the attempt. No row: someone else has the job by
+now, nothing changed.'
 begin
     declare v_own, v_paused boolean;
     declare v_reservation_timeout, v_execution_timeout, v_retry_timeout decimal(30, 6);

@@ -7,7 +7,9 @@ create /*M! or replace */ procedure reactivate_expired(
 )
 sql security definer
 modifies sql data
-comment 'Half of the sweep: takes every job back whose lease has ended, and returns how many. They are AVAILABLE again, or FAILED when no attempt is left. queue: null: all queues, each by itself. Workers call it; calling it more often does no harm.'
+comment 'Half of the sweep: takes every job back whose lease has ended, and returns how many. They are AVAILABLE again,
+or FAILED when no attempt is left. queue: null: all queues, each by itself. Workers call it; calling it more often does
+no harm.'
 begin
     declare v_own boolean;
     declare v_queue text character set utf8mb4;

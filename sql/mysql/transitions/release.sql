@@ -9,7 +9,9 @@ create /*M! or replace */ procedure `release`(
 )
 sql security definer
 modifies sql data
-comment 'Gives a job back that was reserved or begun, for others to run at once. A begun attempt stays counted and max_attempts is raised instead, so that deploys use up no attempts and the fence holds. No row: someone else has the job by now.'
+comment 'Gives a job back that was reserved or begun, for others to run at once. A begun attempt stays counted and
+max_attempts is raised instead, so that deploys use up no attempts and the fence holds. No row: someone else has the
+job by now.'
 begin
     declare v_own boolean;
     declare v_id bigint default p_id;

@@ -8,7 +8,8 @@ create /*M! or replace */ procedure remove(
 )
 sql security definer
 modifies sql data
-comment 'Cancels a job that nobody holds, FAILED ones included, and returns it. No row: it is RESERVED or IN_PROGRESS, or there is none.'
+comment 'Cancels a job that nobody holds, FAILED ones included, and returns it. No row: it is RESERVED or IN_PROGRESS,
+or there is none.'
 begin
     declare v_own boolean;
     declare v_id bigint;

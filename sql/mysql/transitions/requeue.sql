@@ -8,7 +8,9 @@ create /*M! or replace */ procedure requeue(
 )
 sql security definer
 modifies sql data
-comment 'Gives a FAILED job another chance: as many attempts as the queue grants, or fewer if it was enqueued with fewer. attempt is never reset, max_attempts is raised, so that a forgotten holder of an old run cannot complete the new one. Raises JQ004 when the job is not FAILED.'
+comment 'Gives a FAILED job another chance: as many attempts as the queue grants, or fewer if it was enqueued with
+fewer. attempt is never reset, max_attempts is raised, so that a forgotten holder of an old run cannot complete the new
+one. Raises JQ004 when the job is not FAILED.'
 begin
     declare v_own boolean;
     declare v_max_attempts integer;

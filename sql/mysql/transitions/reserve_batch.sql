@@ -9,10 +9,13 @@ create /*M! or replace */ procedure reserve_batch(
 )
 sql security definer
 modifies sql data
-comment 'Takes up to demand AVAILABLE jobs for this caller and returns them in running order; no row: nothing can run now, or the queue is paused. Each must be begun before it expires. reservation_timeout: in seconds; null: the queue''s setting. Never waits for another caller''s locks. Raises JQ002, 22023.'
+comment 'Takes up to demand AVAILABLE jobs for this caller and returns them in running order; no row: nothing can run
+now, or the queue is paused. Each must be begun before it expires. reservation_timeout: in seconds; null: the queue''s
+setting. Never waits for another caller''s locks. Raises JQ002, 22023.'
 begin
     declare v_own, v_paused boolean;
     declare v_reservation_timeout, v_execution_timeout, v_retry_timeout decimal(30, 6);
+    declare v_timeout decimal(30, 6);
     declare v_token bigint unsigned default uuid_short();
     declare exit handler for sqlexception
     begin
@@ -25,6 +28,7 @@ begin
     call check_demand(p_demand);
     call check_timeout('reservation_timeout', p_reservation_timeout);
     call queue_settings(p_queue, v_reservation_timeout, v_execution_timeout, v_retry_timeout, v_paused);
+    set v_timeout = coalesce(p_reservation_timeout, v_reservation_timeout);
 
     -- Taken and marked in one statement. straight_join reads next first, and each job by its key: in any other order it
     -- would wait for the locks of others. Without the index, sorting would lock every job of the queue.
@@ -40,7 +44,7 @@ begin
         straight_join job on job.queue = p_queue and job.id = next.id
         set
             job.state = 'RESERVED',
-            job.expires = utc_timestamp(6) + interval coalesce(p_reservation_timeout, v_reservation_timeout) second,
+            job.expires = utc_timestamp(6) + interval v_timeout second,
             job.token = v_token,
             job.updated_at = utc_timestamp(6);
     end if;

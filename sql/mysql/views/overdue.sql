@@ -1,7 +1,8 @@
 -- What the sweep should have moved by now.
 --
--- Jobs whose schedule has come or whose lease has ended, late_by seconds ago, and which no sweep has moved. Rows that stay
--- mean that no worker of the queue is alive: start one, or call activate_scheduled(null) and reactivate_expired(null).
+-- Jobs whose schedule has come or whose lease has ended, late_by seconds ago, and which no sweep has moved. Rows that
+-- stay mean that no worker of the queue is alive: start one, or call activate_scheduled(null) and
+-- reactivate_expired(null).
 
 create or replace sql security definer view overdue as
 select

@@ -1,7 +1,7 @@
 -- How much there is to do, per queue.
 --
--- Jobs per queue and state. available grows and in_progress is 0: no worker runs, or paused_at is set. oldest_available:
--- for how many seconds the oldest AVAILABLE job could have run; null: none is waiting. Reads every job.
+-- Jobs per queue and state. available grows and in_progress is 0: no worker runs, or paused_at is set.
+-- oldest_available: for how many seconds the oldest AVAILABLE job could have run; null: none waits. Reads every job.
 
 create or replace sql security definer view queue_depth as
 select
