@@ -1,10 +1,9 @@
-"""Servers for the tests: each database of the matrix, started privately, with a fresh database per test."""
+"""Connections for the tests: each PostgreSQL of the matrix, with a fresh database per test."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import ExitStack
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -12,9 +11,9 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
-from pytest_postgresql.janitor import DatabaseJanitor
+from mysql.servers import mysql_running
+from servers import POSTGRES, postgres_running
 
-from ectojob_py.embedded import VERSIONS, EmbeddedServer, binaries
 from ectojob_py.migrate import migrate
 
 for variable in [name for name in os.environ if name.startswith("PG")]:
@@ -22,36 +21,31 @@ for variable in [name for name in os.environ if name.startswith("PG")]:
 
 Connect = Callable[..., psycopg.Connection[Any]]
 
-SYSTEM = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
-PROGRAMS = {f"postgres-{version}": binaries(version) for version in VERSIONS} | {
-    f"postgres-{path.parents[1].name}-system": path.parent for path in SYSTEM
-}
+
+@pytest.fixture(scope="session")
+def postgres_at() -> Iterator[Callable[[str], NoopExecutor]]:
+    """Servers by name, each started when first asked for, and stopped at the end."""
+    with ExitStack() as stack:
+        yield cache(lambda name: stack.enter_context(postgres_running(name)))
 
 
-@pytest.fixture(scope="session", params=PROGRAMS)
-def postgres_server(request: pytest.FixtureRequest) -> Iterator[NoopExecutor]:
+@pytest.fixture(scope="session", params=POSTGRES)
+def postgres_server(request: pytest.FixtureRequest, postgres_at: Callable[[str], NoopExecutor]) -> NoopExecutor:
     """A server of each version in the wheel, and the system's own; its template database has ectojob installed."""
-    folder = Path(tempfile.mkdtemp(prefix="ectojob-test-"))
-    folder.chmod(0o755)
-    server = EmbeddedServer(folder, PROGRAMS[request.param], {"fsync": "off", "full_page_writes": "off"})
-    server.start()
-    executor = NoopExecutor(host=str(folder), port=5432, user="postgres", options="", dbname="ectojob")
-    template = DatabaseJanitor(
-        user=executor.user, host=executor.host, port=executor.port, dbname=executor.template_dbname, as_template=True
-    )
-    try:
-        with template:
-            template.load(install)
-            yield executor
-    finally:
-        server.stop("immediate")
-        shutil.rmtree(folder)
+    return postgres_at(request.param)
 
 
-def install(**parameters: Any) -> None:
-    """Install ectojob as pytest-postgresql asks its loaders to."""
-    parameters.pop("autocommit", None)
-    migrate(make_conninfo("", **parameters))
+@pytest.fixture(scope="session")
+def mysql_at() -> Iterator[Callable[[str], str]]:
+    """The dsn of MySQL and MariaDB servers by name, with ectojob in database ``jobs``."""
+
+    def start(name: str) -> str:
+        dsn = stack.enter_context(mysql_running(name))
+        migrate(dsn)
+        return dsn
+
+    with ExitStack() as stack:
+        yield cache(start)
 
 
 postgresql = factories.postgresql("postgres_server")

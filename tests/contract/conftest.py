@@ -1,19 +1,26 @@
-"""The database under contract: one per server, emptied for each test."""
+"""The database under contract: one per server of each kind, emptied for each test."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from mysql.servers import MYSQL
 from psycopg.conninfo import make_conninfo
 from pytest_postgresql.executors import NoopExecutor
 from pytest_postgresql.janitor import DatabaseJanitor
+from servers import POSTGRES
 
-from .harness import Db, Postgres
+from .harness import Db, Dialect, Mysql, Postgres
 
 
-@pytest.fixture(scope="session")
-def postgres_dialect(postgres_server: NoopExecutor) -> Iterator[Postgres]:
+@pytest.fixture(scope="session", params=[*POSTGRES, *MYSQL])
+def dialect(
+    request: pytest.FixtureRequest, postgres_at: Callable[[str], NoopExecutor], mysql_at: Callable[[str], str]
+) -> Iterator[Dialect]:
     """A database of its own on each server: a new one per test would take longer than the test."""
-    server = postgres_server
+    if request.param in MYSQL:
+        yield Mysql(mysql_at(request.param))
+        return
+    server = postgres_at(request.param)
     own = DatabaseJanitor(
         user=server.user, host=server.host, port=server.port, dbname="contract", template_dbname=server.template_dbname
     )
@@ -22,8 +29,8 @@ def postgres_dialect(postgres_server: NoopExecutor) -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def db(postgres_dialect: Postgres) -> Iterator[Db]:
+def db(dialect: Dialect) -> Iterator[Db]:
     """The words of the contract."""
-    words = Db(postgres_dialect)
+    words = Db(dialect)
     yield words
     words.close()

@@ -1,16 +1,21 @@
-"""The few words in which the contract is written; a sibling of ``Postgres`` brings it to another database."""
+"""The few words in which the contract is written, and what each dialect of SQL has for them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from json import loads
+from typing import Any, Protocol
 
 import psycopg
+import pymysql
 import pytest
 from psycopg.rows import dict_row
+from pymysql.cursors import DictCursor
 
 from ectojob_py import Jobs
 from ectojob_py.database import Calls, calls_on
+from ectojob_py.mysql.connection import connect
 
 Row = dict[str, Any]
 
@@ -18,6 +23,33 @@ STATES = ("SCHEDULED", "AVAILABLE", "RESERVED", "IN_PROGRESS", "RETRY", "FAILED"
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
 NOTHING = timedelta(0)
+
+
+class Dialect(Protocol):
+    """What the harness must know of a database: every statement that is not a call of our functions."""
+
+    refusal: type[Exception]
+
+    def connect(self) -> Any:
+        """Open a session in which each call is a transaction of its own."""
+
+    def rows(self, conn: Any, table: str) -> list[Row]:
+        """Read a whole table, ``job`` or ``queue``, in the order of its key."""
+
+    def move(self, conn: Any, id: int, column: str, moment: datetime) -> None:
+        """Write ``schedule`` or ``expires`` of one row, behind the functions' back."""
+
+    def now(self, conn: Any) -> datetime:
+        """Read the database's clock."""
+
+    def clear(self, conn: Any) -> None:
+        """Bring the installation back to how it was delivered."""
+
+    def code(self, error: Exception) -> str | None:
+        """Return the SQLSTATE that was raised."""
+
+    def hint(self, error: Exception) -> str | None:
+        """Return the remedy that came with it."""
 
 
 class Postgres:
@@ -71,10 +103,66 @@ class Postgres:
         return error.diag.message_hint
 
 
+class Mysql:
+    """MySQL and MariaDB: moments without a zone, durations in seconds, hints in the message."""
+
+    refusal: type[Exception] = psycopg.Error
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+
+    def connect(self) -> "pymysql.Connection[Any]":
+        return connect(self._dsn, database="jobs", autocommit=True)
+
+    def rows(self, conn: "pymysql.Connection[Any]", table: str) -> list[Row]:
+        statement = {"job": "select * from job order by queue, id", "queue": "select * from queue order by name"}
+        with conn.cursor(DictCursor) as cursor:
+            cursor.execute(statement[table])
+            return [self._row(row) for row in cursor.fetchall()]
+
+    def _row(self, row: Row) -> Row:
+        row.pop("token", None)  # says which call took the job, and is not returned by any
+        return {name: self._value(name, value) for name, value in row.items()}
+
+    def _value(self, name: str, value: Any) -> Any:
+        if isinstance(value, datetime):
+            return value.replace(tzinfo=UTC)
+        if isinstance(value, Decimal):
+            return timedelta(microseconds=int(value * 1_000_000))
+        return loads(value) if name == "params" else value
+
+    def move(self, conn: "pymysql.Connection[Any]", id: int, column: str, moment: datetime) -> None:
+        statement = {
+            "schedule": "update job set schedule = %s where id = %s",
+            "expires": "update job set expires = %s where id = %s",
+        }
+        with conn.cursor() as cursor:
+            cursor.execute(statement[column], [moment.astimezone(UTC).replace(tzinfo=None), id])
+
+    def now(self, conn: "pymysql.Connection[Any]") -> datetime:
+        with conn.cursor() as cursor:
+            cursor.execute("select utc_timestamp(6)")
+            [(moment,)] = cursor.fetchall()
+        return moment.replace(tzinfo=UTC)  # type: ignore[no-any-return]
+
+    def clear(self, conn: "pymysql.Connection[Any]") -> None:
+        with conn.cursor() as cursor:
+            cursor.execute("delete from job")
+            cursor.execute("delete from queue")
+            cursor.execute("call create_queue('default', null, null, null, null)")
+
+    def code(self, error: Exception) -> str | None:
+        assert isinstance(error, psycopg.Error)
+        return error.sqlstate
+
+    def hint(self, error: Exception) -> str | None:
+        return str(error).partition(" HINT: ")[2]
+
+
 class Db:
     """One database under contract, seen through an autocommit session."""
 
-    def __init__(self, dialect: Postgres) -> None:
+    def __init__(self, dialect: Dialect) -> None:
         """Open a session and start from an empty installation."""
         self._dialect = dialect
         self._observer = dialect.connect()
@@ -83,7 +171,7 @@ class Db:
         self.conn = self._open()
         self.jobs = Jobs(self.conn)
 
-    def _open(self) -> psycopg.Connection[Any]:
+    def _open(self) -> Any:
         self._sessions.append(self._dialect.connect())
         return self._sessions[-1]
 
