@@ -8,10 +8,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from mysql.servers import mysql_running
 from psycopg.conninfo import make_conninfo
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
-from mysql.servers import mysql_running
 from servers import POSTGRES, postgres_running
 
 from ectojob_py.migrate import migrate

@@ -13,7 +13,7 @@ import pymysql
 from pymysql.constants import SERVER_STATUS
 from pymysql.cursors import Cursor
 
-from ectojob_py.errors import JobNotFailed, JobsError, LeaseLost, QueueNotEmpty, UnknownQueue
+from ectojob_py.errors import JobNotFailed, LeaseLost, QueueNotEmpty, UnknownQueue
 from ectojob_py.job import COLUMNS, Document, Job
 
 ERRORS: dict[int, type[psycopg.DatabaseError]] = {
