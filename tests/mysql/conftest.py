@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any
+from typing import Any, TypeAlias
 
 import pymysql
 import pytest
@@ -13,8 +13,8 @@ from ectojob_py.mysql.connection import connect as open_connection
 
 from .servers import MYSQL
 
-Connection = pymysql.Connection
-Connect = Callable[..., "Connection[Any]"]
+Connection: TypeAlias = pymysql.Connection
+Connect = Callable[..., Connection]
 Ask = Callable[..., list[tuple[Any, ...]]]
 
 
@@ -34,9 +34,9 @@ def db(dsn: str) -> Iterator[Db]:
 @pytest.fixture
 def connect(dsn: str, db: Db) -> Iterator[Connect]:
     """Connections to the emptied database; autocommit unless asked otherwise. They are closed when the test ends."""
-    opened: list[Connection[Any]] = []
+    opened: list[Connection] = []
 
-    def connect(**options: Any) -> "Connection[Any]":
+    def connect(**options: Any) -> Connection:
         opened.append(open_connection(dsn, **{"database": "jobs", "autocommit": True, **options}))
         return opened[-1]
 
@@ -47,7 +47,7 @@ def connect(dsn: str, db: Db) -> Iterator[Connect]:
 
 
 @pytest.fixture
-def conn(connect: Connect) -> "Connection[Any]":
+def conn(connect: Connect) -> Connection:
     """One autocommit connection."""
     return connect()
 
@@ -57,7 +57,7 @@ def ask(connect: Connect) -> Ask:
     """Ask a session of its own."""
     observer = connect()
 
-    def ask(query: str, *args: object, on: "Connection[Any]" = observer) -> list[tuple[Any, ...]]:
+    def ask(query: str, *args: object, on: Connection = observer) -> list[tuple[Any, ...]]:
         with on.cursor() as cursor:
             cursor.execute(query, args)
             return list(cursor.fetchall())
@@ -66,10 +66,10 @@ def ask(connect: Connect) -> Ask:
 
 
 @pytest.fixture
-def blocked(ask: Ask) -> Callable[["Connection[Any]"], None]:
+def blocked(ask: Ask) -> Callable[[Connection], None]:
     """Wait until a session waits for a row lock of another; the server says so."""
 
-    def wait(session: "Connection[Any]") -> None:
+    def wait(session: Connection) -> None:
         query = "select trx_state from information_schema.innodb_trx where trx_mysql_thread_id = %s"
         deadline = time.monotonic() + 20
         while ("LOCK WAIT",) not in ask(query, session.thread_id()):

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pymysql
 import pytest
 from contract.harness import STATES, Db
@@ -16,7 +18,7 @@ from ectojob_py.database import calls_on
 from .conftest import Ask, Connect, Connection
 
 
-def in_transaction(conn: "Connection[Any]") -> bool:
+def in_transaction(conn: Connection) -> bool:
     """Tell what the server says: its table of transactions is a copy, up to 0.1 s old."""
     conn.ping(reconnect=False)
     return bool(conn.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
@@ -39,7 +41,7 @@ def test_a_call_in_a_transaction_goes_with_it(db: Db, connect: Connect, level: s
     assert len(db.all_jobs()) == 1
 
 
-def test_a_call_begun_by_text_goes_with_that_transaction(db: Db, conn: "Connection[Any]", ask: Ask) -> None:
+def test_a_call_begun_by_text_goes_with_that_transaction(db: Db, conn: Connection, ask: Ask) -> None:
     with db.changes_nothing():
         ask("start transaction", on=conn)
         Jobs(conn).enqueue("default")
@@ -47,7 +49,7 @@ def test_a_call_begun_by_text_goes_with_that_transaction(db: Db, conn: "Connecti
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_no_call_leaves_a_transaction_open(db: Db, conn: "Connection[Any]", state: str) -> None:
+def test_no_call_leaves_a_transaction_open(db: Db, conn: Connection, state: str) -> None:
     job = db.a_job(state)
     calls = calls_on(conn, "jobs")
     key = ("default", job["id"], job["attempt"])
@@ -67,10 +69,8 @@ def test_no_call_leaves_a_transaction_open(db: Db, conn: "Connection[Any]", stat
         "enqueue_many": ("default", None),
         "drop_queue": ("no such queue",),
     }.items():
-        try:
+        with suppress(psycopg.Error):  # our refusals, and no error of the server
             calls.values(name, *args)
-        except Exception as error:  # noqa: BLE001
-            assert getattr(error, "sqlstate", None), name
         assert not in_transaction(conn), name
 
 
@@ -93,14 +93,14 @@ def test_a_refusal_does_not_undo_what_came_before_it_in_the_transaction(db: Db, 
     jobs.reserve_batch("default", 1)
     kept = jobs.enqueue("default")
     for refused in (lambda: jobs.reserve_batch("default", 0), lambda: jobs.reactivate_expired("no such queue")):
-        with pytest.raises(Exception, match="demand|unknown"):
+        with pytest.raises(Exception, match=r"demand|unknown"):
             refused()
     conn.commit()
     assert [job["id"] for job in db.all_jobs()] == [kept]
 
 
 def test_a_killed_call_leaves_no_transaction_that_later_calls_would_fall_into(
-    db: Db, connect: Connect, ask: Ask, blocked: Callable[["Connection[Any]"], None]
+    db: Db, connect: Connect, ask: Ask, blocked: Callable[[Connection], None]
 ) -> None:
     job = db.a_job("RESERVED")
     holder, victim = connect(autocommit=False), connect()
@@ -117,9 +117,7 @@ def test_a_killed_call_leaves_no_transaction_that_later_calls_would_fall_into(
     assert db.job(id)
 
 
-def test_a_deadlock_is_told_as_what_it_is(
-    db: Db, connect: Connect, blocked: Callable[["Connection[Any]"], None]
-) -> None:
+def test_a_deadlock_is_told_as_what_it_is(db: Db, connect: Connect, blocked: Callable[[Connection], None]) -> None:
     one, two = (db.a_job("IN_PROGRESS")["id"] for _ in range(2))
     first, second = connect(autocommit=False), connect(autocommit=False)
     Jobs(first).extend("default", one, 1)
@@ -140,7 +138,7 @@ def test_a_deadlock_is_told_as_what_it_is(
     assert codes == [1213]
 
 
-def test_a_stopped_clock_ends_nobodys_lease(db: Db, conn: "Connection[Any]", ask: Ask) -> None:
+def test_a_stopped_clock_ends_nobodys_lease(db: Db, conn: Connection, ask: Ask) -> None:
     held = [db.a_job("IN_PROGRESS"), db.a_job("RESERVED"), db.a_job("SCHEDULED")]
     for call in ("reactivate_expired", "activate_scheduled"):
         ask("set timestamp = 2000000000", on=conn)
@@ -150,9 +148,7 @@ def test_a_stopped_clock_ends_nobodys_lease(db: Db, conn: "Connection[Any]", ask
 
 @pytest.mark.parametrize("moment", [1_000_000_000, 2_000_000_000])
 @pytest.mark.parametrize("zone", ["+00:00", "+13:00", "-11:30"])
-def test_a_lease_is_granted_by_the_servers_clock(
-    db: Db, conn: "Connection[Any]", ask: Ask, moment: int, zone: str
-) -> None:
+def test_a_lease_is_granted_by_the_servers_clock(db: Db, conn: Connection, ask: Ask, moment: int, zone: str) -> None:
     db.jobs.enqueue("default")
     ask("set time_zone = %s", zone, on=conn)
     ask("set timestamp = %s", moment, on=conn)
@@ -162,7 +158,7 @@ def test_a_lease_is_granted_by_the_servers_clock(
 
 
 def test_a_reservation_that_ends_while_begin_waits_is_gone(
-    db: Db, connect: Connect, ask: Ask, blocked: Callable[["Connection[Any]"], None]
+    db: Db, connect: Connect, ask: Ask, blocked: Callable[[Connection], None]
 ) -> None:
     job = db.a_job("RESERVED")
     holder, beginner = connect(autocommit=False), connect()
@@ -176,7 +172,7 @@ def test_a_reservation_that_ends_while_begin_waits_is_gone(
 
 
 @pytest.mark.parametrize("mode", ["", "ANSI_QUOTES,PIPES_AS_CONCAT", "NO_BACKSLASH_ESCAPES", "TRADITIONAL"])
-def test_the_callers_sql_mode_changes_nothing(db: Db, conn: "Connection[Any]", ask: Ask, mode: str) -> None:
+def test_the_callers_sql_mode_changes_nothing(db: Db, conn: Connection, ask: Ask, mode: str) -> None:
     ask("set sql_mode = %s", mode, on=conn)
     jobs = Jobs(conn)
     id = jobs.enqueue("default", {"quote": 'it\'s "so" \\ and so'})
@@ -185,7 +181,7 @@ def test_the_callers_sql_mode_changes_nothing(db: Db, conn: "Connection[Any]", a
     jobs.complete("default", id, 1)
 
 
-def test_a_select_and_a_trigger_can_enqueue(db: Db, conn: "Connection[Any]", ask: Ask) -> None:
+def test_a_select_and_a_trigger_can_enqueue(db: Db, conn: Connection, ask: Ask) -> None:
     [(id,)] = ask("select jobs.enqueue_id('default', '{}', null, null, null, null)", on=conn)
     assert db.job(id)["state"] == "AVAILABLE"
     ask("create database shop")

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pymysql
@@ -18,7 +19,7 @@ JOBS = 600
 RETRIED = {1213, 1205, 1020}
 
 
-def in_one(conn: "Connection[Any]", work: Callable[[], Any]) -> Any:
+def in_one(conn: Connection, work: Callable[[], Any]) -> Any:
     """Run in a transaction, and anew when the database asks for it."""
     while True:
         try:
@@ -37,7 +38,7 @@ def in_one(conn: "Connection[Any]", work: Callable[[], Any]) -> Any:
 def test_each_job_is_taken_once(db: Db, connect: Connect, call: str, autocommit: bool) -> None:
     ids = db.jobs.enqueue_many("default", [{"n": n} for n in range(JOBS)])
 
-    def takes(conn: "Connection[Any]") -> list[int]:
+    def takes(conn: Connection) -> list[int]:
         taken: list[int] = []
         take = getattr(Jobs(conn), call)
         while batch := in_one(conn, lambda: take("default", 7)):
@@ -72,24 +73,24 @@ def test_every_effect_happens_once(db: Db, connect: Connect, ask: Ask) -> None:
     ask("delete from effect")
     produced: list[int] = []
 
-    def produces(conn: "Connection[Any]") -> None:
+    def produces(conn: Connection) -> None:
         for n in range(40):
             produced.extend(in_one(conn, lambda: Jobs(conn).enqueue_many("default", [{}, {}], max_attempts=100)))
             if n % 10 == 0:
                 in_one(conn, Jobs(conn).reactivate_expired)
 
-    def works(conn: "Connection[Any]") -> None:
+    def works(conn: Connection) -> None:
         jobs, idle = Jobs(conn), 0
         while idle < 20:
             batch = in_one(conn, lambda: jobs.claim_batch("default", 5))
             idle = 0 if batch else idle + 1
             for n, job in enumerate(batch):
                 if n % 5 == 4:
-                    in_one(conn, lambda job=job: jobs.release("default", job.id, job.attempt))
+                    in_one(conn, partial(jobs.release, "default", job.id, job.attempt))
                 else:
-                    in_one(conn, lambda job=job: runs(conn, job.id, job.attempt))
+                    in_one(conn, partial(runs, conn, job.id, job.attempt))
 
-    def runs(conn: "Connection[Any]", id: int, attempt: int) -> None:
+    def runs(conn: Connection, id: int, attempt: int) -> None:
         with conn.cursor() as cursor:
             cursor.execute("insert into effect values (%s, %s)", [id, attempt])
         Jobs(conn).complete("default", id, attempt)

@@ -1,13 +1,12 @@
 """Sleeping in wait_for_job, and being woken by those who make jobs AVAILABLE."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
 
 import pymysql
 import pytest
-from contract.harness import Db
+from contract.harness import Db, Row
 
 from ectojob_py import Jobs
 from ectojob_py.database import calls_on
@@ -25,38 +24,39 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def sleeping(conn: "Connection[Any]", seconds: float, queue: str = "default") -> float:
+def sleeping(conn: Connection, seconds: float, queue: str = "default") -> float:
     began = time.monotonic()
     try:
         calls_on(conn, "jobs").value("wait_for_job", queue, seconds)
     except pymysql.OperationalError as error:
-        assert error.args[0] == INTERRUPTED
+        if error.args[0] != INTERRUPTED:
+            raise
     return time.monotonic() - began
 
 
-def fall_asleep(pool: ThreadPoolExecutor, conn: "Connection[Any]", ask: Ask, queue: str = "default") -> "Future[float]":
+def fall_asleep(pool: ThreadPoolExecutor, conn: Connection, ask: Ask, queue: str = "default") -> "Future[float]":
     slept = pool.submit(sleeping, conn, 20, queue)
     while ask(ASLEEP, conn.thread_id()) != [(1,)]:
         assert not slept.done()
     return slept
 
 
-def test_a_call_under_autocommit_wakes(db: Db, connect: Connect, pool: ThreadPoolExecutor, ask: Ask) -> None:
-    waiter = connect()
-    for wake in (
-        lambda: db.jobs.enqueue("default"),
-        lambda: db.jobs.enqueue_many("default", [{}]),
-        lambda: db.jobs.release("default", held["id"], 1),
-        lambda: db.jobs.requeue("default", failed["id"]),
-        lambda: db.jobs.resume_queue("default"),
-        lambda: db.raw.value("wake", "default"),
-    ):
-        db.jobs.drop_queue("default", force=True)
-        db.jobs.create_queue("default")
-        held, failed = db.a_job("IN_PROGRESS"), db.a_job("FAILED")
-        slept = fall_asleep(pool, waiter, ask)
-        wake()
-        assert slept.result() < 15
+WAKES: dict[str, Callable[[Db, Row, Row], object]] = {
+    "enqueue": lambda db, held, failed: db.jobs.enqueue("default"),
+    "enqueue_many": lambda db, held, failed: db.jobs.enqueue_many("default", [{}]),
+    "release": lambda db, held, failed: db.jobs.release("default", held["id"], 1),
+    "requeue": lambda db, held, failed: db.jobs.requeue("default", failed["id"]),
+    "resume_queue": lambda db, held, failed: db.jobs.resume_queue("default"),
+    "wake": lambda db, held, failed: db.raw.value("wake", "default"),
+}
+
+
+@pytest.mark.parametrize("name", WAKES)
+def test_a_call_under_autocommit_wakes(db: Db, connect: Connect, pool: ThreadPoolExecutor, ask: Ask, name: str) -> None:
+    held, failed = db.a_job("IN_PROGRESS"), db.a_job("FAILED")
+    slept = fall_asleep(pool, connect(), ask)
+    WAKES[name](db, held, failed)
+    assert slept.result() < 15
 
 
 def test_in_a_transaction_the_caller_wakes_after_it(
@@ -71,12 +71,12 @@ def test_in_a_transaction_the_caller_wakes_after_it(
     assert slept.result() < 15
 
 
-def test_whoever_looks_while_a_job_is_there_does_not_sleep(db: Db, conn: "Connection[Any]") -> None:
+def test_whoever_looks_while_a_job_is_there_does_not_sleep(db: Db, conn: Connection) -> None:
     db.jobs.enqueue("default")
     assert sleeping(conn, 20) < 15
 
 
-def test_a_job_of_a_paused_queue_lets_sleep(db: Db, conn: "Connection[Any]") -> None:
+def test_a_job_of_a_paused_queue_lets_sleep(db: Db, conn: Connection) -> None:
     db.jobs.enqueue("default")
     db.jobs.pause_queue("default")
     assert sleeping(conn, 0.2) >= 0.19
@@ -96,7 +96,7 @@ def test_all_who_wait_for_that_queue_wake_and_no_other(
     undisturbed.result()
 
 
-def test_a_wake_up_that_finds_nobody_asleep_at_most_cuts_the_next_sleep_short(db: Db, conn: "Connection[Any]") -> None:
+def test_a_wake_up_that_finds_nobody_asleep_at_most_cuts_the_next_sleep_short(db: Db, conn: Connection) -> None:
     sleeping(conn, 0)
     db.raw.value("wake", "default")
     assert sleeping(conn, 0.2) < 15
