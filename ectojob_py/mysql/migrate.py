@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from ectojob_py.errors import SetupError
 from ectojob_py.mysql.connection import connect
@@ -22,4 +22,4 @@ def turn(dsn: str, schema: str) -> Iterator[str]:
         if not cursor.fetchall():
             name = schema.replace("`", "``")
             cursor.execute(f"create database `{name}` character set utf8mb4 collate utf8mb4_bin")
-        yield urlsplit(dsn)._replace(path="/" + quote(schema, safe="")).geturl()
+        yield urlsplit(dsn)._replace(path="/" + schema).geturl()

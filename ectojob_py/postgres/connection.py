@@ -1,14 +1,14 @@
 """The connections a worker opens: one that listens and one per running handler."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import TracebackType
 from typing import Any
 
 import psycopg
 from psycopg import conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
-from psycopg_pool import ConnectionPool
 
 from ectojob_py.errors import HandlerError
 
@@ -28,15 +28,6 @@ _ENDED = "ended the transaction with a statement"
 def with_defaults(dsn: str) -> str:
     """Return the dsn with a worker's settings where it says nothing itself."""
     return conninfo.make_conninfo("", **{**_DEFAULTS, **conninfo.conninfo_to_dict(dsn)})
-
-
-def open_pool(dsn: str, size: int) -> "ConnectionPool[HandlerConnection]":
-    """Return a pool of at most ``size`` connections, each opened when a handler first needs it."""
-    pool = ConnectionPool(
-        with_defaults(dsn), connection_class=HandlerConnection, min_size=0, max_size=size, timeout=10, open=False
-    )
-    pool.open()
-    return pool
 
 
 class HandlerCursor(psycopg.Cursor[Any]):
@@ -119,6 +110,16 @@ class HandlerConnection(psycopg.Connection[Any]):
                 f"the handler {deed}; its writes commit together with the job's completion, so leave that to the worker"
             )
             raise self._misuse
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave ``with conn:``, which ends the transaction; not for handlers, but an error of theirs comes first."""
+        if error is None:
+            self.commit()
+        else:
+            with suppress(HandlerError):
+                self.rollback()
 
     def commit(self) -> None:
         """Commit; not for handlers."""

@@ -5,8 +5,8 @@ from math import inf
 import psycopg
 
 from ectojob_py.errors import SetupError, UnknownQueue
-from ectojob_py.postgres.connection import open_pool
 from ectojob_py.postgres.listener import Listener
+from ectojob_py.postgres.pool import open_pool
 
 __all__ = ["Error", "Listener", "attention_span", "open_pool", "setup_error"]
 

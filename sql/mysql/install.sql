@@ -1,7 +1,7 @@
 -- ectojob for MySQL and MariaDB: the whole installation, in load order; its table of contents; and its entry point for
 -- the client, into the database named, from this folder because `source` starts from where the client stands:
 --
---     cd sql/mysql && mariadb jobs < install.sql
+--     cd sql/mysql && mariadb --comments jobs < install.sql
 --
 -- Run it again to upgrade: tables that exist stay, everything else is replaced. On MariaDB a procedure is replaced
 -- while others call it; MySQL has none for a moment, and callers see error 1305 meanwhile.

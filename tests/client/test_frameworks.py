@@ -1,0 +1,134 @@
+"""A framework's models and a job, committed and rolled back as one, on the connection the framework has."""
+
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from ectojob_py import Jobs
+
+Conn = psycopg.Connection[Any]
+
+
+class Base(DeclarativeBase): ...
+
+
+class Order(Base):
+    __tablename__ = "shop_order"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+def everything(conn: Conn) -> tuple[list[str], list[str]]:
+    """Return the names of the orders, and those of their jobs."""
+    orders = [name for (name,) in conn.execute("select name from shop_order order by name")]
+    return orders, [name for (name,) in conn.execute("select params ->> 'name' from jobs.job order by id")]
+
+
+def test_sqlalchemy(conn: Conn, dsn: str) -> None:
+    engine = create_engine("postgresql+psycopg://", connect_args=conninfo_to_dict(dsn))
+    Base.metadata.create_all(engine)
+
+    def order(session: Session, name: str) -> None:
+        session.add(Order(name=name))
+        session.flush()
+        Jobs(session.connection().connection.driver_connection).enqueue("default", {"name": name})
+
+    with Session(engine) as session, session.begin():
+        order(session, "kept")
+        with session.begin_nested() as savepoint:
+            order(session, "savepoint")
+            savepoint.rollback()
+        assert everything(conn) == ([], [])
+    with suppress(ZeroDivisionError), Session(engine) as session, session.begin():
+        order(session, "taken back")
+        raise ZeroDivisionError
+    with Session(engine) as session:
+        order(session, "forgotten")
+        assert session.execute(text("select count(*) from jobs.job")).scalar_one() == 2
+        with pytest.raises(TypeError, match=r"not sqlalchemy.* session\.connection\(\)\.connection\.driver_connection"):
+            Jobs(session.connection())
+        with pytest.raises(TypeError, match="not sqlalchemy"):
+            Jobs(session.connection().connection)
+    engine.dispose()
+    assert everything(conn) == (["kept"], ["kept"])
+
+
+DJANGO = """
+import sys
+
+import django
+from django.conf import settings
+
+keys = ["HOST", "PORT", "USER", "NAME"]
+database = {"ENGINE": "django.db.backends.postgresql", **dict(zip(keys, sys.argv[1:], strict=True))}
+settings.configure(DATABASES={"default": database}, USE_TZ=True)
+django.setup()
+
+from django.db import connection, models, transaction
+from ectojob_py import Jobs
+
+
+class Order(models.Model):
+    name = models.TextField()
+
+    class Meta:
+        app_label = "shop"
+
+
+with connection.schema_editor() as editor:
+    editor.create_model(Order)
+
+
+def order(name):
+    Order.objects.create(name=name)
+    return Jobs(connection.connection).enqueue("default", {"name": name})
+
+
+with transaction.atomic():
+    order("kept")
+    try:
+        with transaction.atomic():
+            order("savepoint")
+            raise ZeroDivisionError
+    except ZeroDivisionError:
+        pass
+try:
+    with transaction.atomic():
+        order("taken back")
+        raise ZeroDivisionError
+except ZeroDivisionError:
+    pass
+order("autocommit")
+with transaction.atomic():
+    [job] = Jobs(connection.connection).claim_batch("default", 1)
+    assert job.params == {"name": "kept"}, job.params
+    transaction.set_rollback(True)
+try:
+    Jobs(connection)
+except TypeError as error:
+    assert "connection.connection in Django" in str(error)
+else:
+    raise AssertionError("it took Django's wrapper")
+"""
+
+
+def test_django(conn: Conn, dsn: str, tmp_path: Path) -> None:
+    """Django's settings are the process's, so it gets one of its own."""
+    where = conninfo_to_dict(dsn)
+    script = tmp_path / "script.py"
+    script.write_text(DJANGO)
+    command = [sys.executable, "-W", "error", script, where["host"], where["port"], where["user"], where["dbname"]]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert conn.execute("select name from shop_order order by name").fetchall() == [("autocommit",), ("kept",)]
+    query = "select params ->> 'name', state from jobs.job order by id"
+    assert conn.execute(query).fetchall() == [("kept", "AVAILABLE"), ("autocommit", "AVAILABLE")]

@@ -1,0 +1,206 @@
+"""Each call is all or nothing: under autocommit by a transaction of its own, in the caller's by a savepoint."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pymysql
+import pytest
+from contract.harness import STATES, Db
+from pymysql.constants import SERVER_STATUS
+
+from ectojob_py import Jobs, LeaseLost, UnknownQueue
+from ectojob_py.database import calls_on
+
+from .conftest import Ask, Connect, Connection
+
+
+def in_transaction(conn: Connection) -> bool:
+    """Tell what the server says: its table of transactions is a copy, up to 0.1 s old."""
+    conn.ping(reconnect=False)
+    return bool(conn.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
+
+
+@pytest.mark.parametrize("level", ["read committed", "repeatable read"])
+def test_a_call_in_a_transaction_goes_with_it(db: Db, connect: Connect, level: str) -> None:
+    conn = connect(autocommit=False, init_command=f"set session transaction isolation level {level}")
+    jobs = Jobs(conn)
+    with db.changes_nothing():
+        jobs.enqueue("default")
+        [job] = jobs.claim_batch("default", 1)
+        jobs.complete("default", job.id, job.attempt)
+        jobs.enqueue_many("default", [{}, {}])
+        jobs.create_queue("other")
+        jobs.drop_queue("other")
+        conn.rollback()
+    jobs.enqueue("default")
+    conn.commit()
+    assert len(db.all_jobs()) == 1
+
+
+def test_a_call_begun_by_text_goes_with_that_transaction(db: Db, conn: Connection, ask: Ask) -> None:
+    with db.changes_nothing():
+        ask("start transaction", on=conn)
+        Jobs(conn).enqueue("default")
+        ask("rollback", on=conn)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_no_call_leaves_a_transaction_open(db: Db, conn: Connection, state: str) -> None:
+    job = db.a_job(state)
+    calls = calls_on(conn, "jobs")
+    key = ("default", job["id"], job["attempt"])
+    for name, args in {
+        "begin_attempt": key,
+        "extend": key,
+        "fail": key,
+        "release": key,
+        "complete": key,
+        "complete_batch": ("default", [job["id"]], [job["attempt"]]),
+        "requeue": key[:2],
+        "remove": key[:2],
+        "reserve_batch": ("default", 1),
+        "claim_batch": ("default", 0),
+        "activate_scheduled": (),
+        "reactivate_expired": ("no such queue",),
+        "enqueue_many": ("default", None),
+        "drop_queue": ("no such queue",),
+    }.items():
+        with suppress(psycopg.Error):  # our refusals, and no error of the server
+            calls.values(name, *args)
+        assert not in_transaction(conn), name
+
+
+def test_a_call_that_raises_in_a_transaction_changes_nothing_and_the_rest_stays(db: Db, connect: Connect) -> None:
+    conn = connect(autocommit=False)
+    jobs = Jobs(conn)
+    first, second = jobs.enqueue_many("default", [{}, {}])
+    jobs.claim_batch("default", 2)
+    with pytest.raises(LeaseLost, match=f"job {second} "):
+        jobs.complete_batch("default", [first, second], [1, 2])
+    with pytest.raises(UnknownQueue):
+        jobs.enqueue("no such queue")
+    conn.commit()
+    assert [(job["id"], job["state"]) for job in db.all_jobs()] == [(first, "IN_PROGRESS"), (second, "IN_PROGRESS")]
+
+
+def test_a_refusal_does_not_undo_what_came_before_it_in_the_transaction(db: Db, connect: Connect) -> None:
+    conn = connect(autocommit=False)
+    jobs = Jobs(conn)
+    jobs.reserve_batch("default", 1)
+    kept = jobs.enqueue("default")
+    for refused in (lambda: jobs.reserve_batch("default", 0), lambda: jobs.reactivate_expired("no such queue")):
+        with pytest.raises(Exception, match=r"demand|unknown"):
+            refused()
+    conn.commit()
+    assert [job["id"] for job in db.all_jobs()] == [kept]
+
+
+def test_a_killed_call_leaves_no_transaction_that_later_calls_would_fall_into(
+    db: Db, connect: Connect, ask: Ask, blocked: Callable[[Connection], None]
+) -> None:
+    job = db.a_job("RESERVED")
+    holder, victim = connect(autocommit=False), connect()
+    Jobs(holder).release("default", job["id"], 0)
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(Jobs(victim).begin_attempt, "default", job["id"], 0)
+        blocked(victim)
+        ask(f"kill query {victim.thread_id()}")
+        with pytest.raises(pymysql.MySQLError):
+            call.result(20)
+    holder.rollback()
+    assert not in_transaction(victim)
+    id = Jobs(victim).enqueue("default")
+    assert db.job(id)
+
+
+def test_a_deadlock_is_told_as_what_it_is(db: Db, connect: Connect, blocked: Callable[[Connection], None]) -> None:
+    one, two = (db.a_job("IN_PROGRESS")["id"] for _ in range(2))
+    first, second = connect(autocommit=False), connect(autocommit=False)
+    Jobs(first).extend("default", one, 1)
+    Jobs(second).extend("default", two, 1)
+    with ThreadPoolExecutor(1) as pool:
+        crossing = pool.submit(Jobs(first).extend, "default", two, 1)
+        blocked(first)
+        codes = []
+        try:
+            Jobs(second).extend("default", one, 1)
+        except pymysql.OperationalError as error:
+            codes.append(error.args[0])
+        second.rollback()
+        try:
+            crossing.result(20)
+        except pymysql.OperationalError as error:
+            codes.append(error.args[0])
+    assert codes == [1213]
+
+
+def test_a_stopped_clock_ends_nobodys_lease(db: Db, conn: Connection, ask: Ask) -> None:
+    held = [db.a_job("IN_PROGRESS"), db.a_job("RESERVED"), db.a_job("SCHEDULED")]
+    for call in ("reactivate_expired", "activate_scheduled"):
+        ask("set timestamp = 2000000000", on=conn)
+        assert calls_on(conn, "jobs").value(call) == 0
+    assert db.all_jobs() == held
+
+
+@pytest.mark.parametrize("moment", [1_000_000_000, 2_000_000_000])
+@pytest.mark.parametrize("zone", ["+00:00", "+13:00", "-11:30"])
+def test_a_lease_is_granted_by_the_servers_clock(db: Db, conn: Connection, ask: Ask, moment: int, zone: str) -> None:
+    db.jobs.enqueue("default")
+    ask("set time_zone = %s", zone, on=conn)
+    ask("set timestamp = %s", moment, on=conn)
+    [job] = Jobs(conn).claim_batch("default", 1)
+    assert job.expires
+    assert abs(job.expires - timedelta(minutes=5) - datetime.now(UTC)) < timedelta(seconds=10)
+
+
+def test_a_reservation_that_ends_while_begin_waits_is_gone(
+    db: Db, connect: Connect, ask: Ask, blocked: Callable[[Connection], None]
+) -> None:
+    job = db.a_job("RESERVED")
+    holder, beginner = connect(autocommit=False), connect()
+    ask("select id from job for update", on=holder)
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(Jobs(beginner).begin_attempt, "default", job["id"], 0)
+        blocked(beginner)
+        ask("update job set expires = utc_timestamp(6)", on=holder)
+        holder.commit()
+        assert call.result(20) is None
+
+
+@pytest.mark.parametrize("mode", ["", "ANSI_QUOTES,PIPES_AS_CONCAT", "NO_BACKSLASH_ESCAPES", "TRADITIONAL"])
+def test_the_callers_sql_mode_changes_nothing(db: Db, conn: Connection, ask: Ask, mode: str) -> None:
+    ask("set sql_mode = %s", mode, on=conn)
+    jobs = Jobs(conn)
+    id = jobs.enqueue("default", {"quote": 'it\'s "so" \\ and so'})
+    [job] = jobs.claim_batch("default", 1)
+    assert job.params == {"quote": 'it\'s "so" \\ and so'}
+    jobs.complete("default", id, 1)
+
+
+def test_a_select_and_a_trigger_can_enqueue(db: Db, conn: Connection, ask: Ask) -> None:
+    [(id,)] = ask("select jobs.enqueue_id('default', '{}', null, null, null, null)", on=conn)
+    assert db.job(id)["state"] == "AVAILABLE"
+    ask("create database shop")
+    ask("create table shop.orders (id integer)")
+    ask(
+        "create trigger shop.receipt after insert on shop.orders for each row "
+        "set @job = jobs.enqueue_id('default', json_object('order', new.id), null, null, null, null)"
+    )
+    with db.changes_nothing():
+        ask("start transaction", on=conn)
+        ask("insert into shop.orders values (1), (2)", on=conn)
+        ask("rollback", on=conn)
+    ask("insert into shop.orders values (3), (4)", on=conn)
+    ask("drop database shop")
+    assert [job["params"] for job in db.all_jobs()] == [{}, {"order": 3}, {"order": 4}]
+
+
+@pytest.mark.parametrize("cursorclass", [pymysql.cursors.DictCursor, pymysql.cursors.SSCursor])
+def test_any_cursor_class_will_do(db: Db, connect: Connect, cursorclass: Any) -> None:
+    jobs = Jobs(connect(cursorclass=cursorclass))
+    ids = jobs.enqueue_many("default", [{}, {}])
+    assert [job.id for job in jobs.reserve_batch("default", 5)] == ids

@@ -1,0 +1,122 @@
+"""Sleeping in wait_for_job, and being woken by those who make jobs AVAILABLE."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pymysql
+import pytest
+from contract.harness import Db, Row
+
+from ectojob_py import Jobs
+from ectojob_py.database import calls_on
+
+from .conftest import Ask, Connect, Connection
+
+INTERRUPTED = 1317
+ASLEEP = "select count(*) from information_schema.processlist where id = %s and state like 'User%%sleep%%'"
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads for sessions that sleep."""
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+def sleeping(conn: Connection, seconds: float, queue: str = "default") -> float:
+    began = time.monotonic()
+    try:
+        calls_on(conn, "jobs").value("wait_for_job", queue, seconds)
+    except pymysql.OperationalError as error:
+        if error.args[0] != INTERRUPTED:
+            raise
+    return time.monotonic() - began
+
+
+def fall_asleep(pool: ThreadPoolExecutor, conn: Connection, ask: Ask, queue: str = "default") -> "Future[float]":
+    slept = pool.submit(sleeping, conn, 20, queue)
+    while ask(ASLEEP, conn.thread_id()) != [(1,)]:
+        assert not slept.done()
+    return slept
+
+
+WAKES: dict[str, Callable[[Db, Row, Row], object]] = {
+    "enqueue": lambda db, held, failed: db.jobs.enqueue("default"),
+    "enqueue_many": lambda db, held, failed: db.jobs.enqueue_many("default", [{}]),
+    "release": lambda db, held, failed: db.jobs.release("default", held["id"], 1),
+    "requeue": lambda db, held, failed: db.jobs.requeue("default", failed["id"]),
+    "resume_queue": lambda db, held, failed: db.jobs.resume_queue("default"),
+    "wake": lambda db, held, failed: db.raw.value("wake", "default"),
+}
+
+
+@pytest.mark.parametrize("name", WAKES)
+def test_a_call_under_autocommit_wakes(db: Db, connect: Connect, pool: ThreadPoolExecutor, ask: Ask, name: str) -> None:
+    held, failed = db.a_job("IN_PROGRESS"), db.a_job("FAILED")
+    slept = fall_asleep(pool, connect(), ask)
+    WAKES[name](db, held, failed)
+    assert slept.result() < 15
+
+
+def test_in_a_transaction_the_caller_wakes_after_it(
+    db: Db, connect: Connect, pool: ThreadPoolExecutor, ask: Ask
+) -> None:
+    waiter, producer = connect(), connect(autocommit=False)
+    slept = fall_asleep(pool, waiter, ask)
+    Jobs(producer).enqueue("default")
+    producer.commit()
+    assert ask(ASLEEP, waiter.thread_id()) == [(1,)]
+    calls_on(producer, "jobs").value("wake", "default")
+    assert slept.result() < 15
+
+
+def test_whoever_looks_while_a_job_is_there_does_not_sleep(db: Db, conn: Connection) -> None:
+    db.jobs.enqueue("default")
+    assert sleeping(conn, 20) < 15
+
+
+def test_a_job_of_a_paused_queue_lets_sleep(db: Db, conn: Connection) -> None:
+    db.jobs.enqueue("default")
+    db.jobs.pause_queue("default")
+    assert sleeping(conn, 0.2) >= 0.19
+
+
+def test_all_who_wait_for_that_queue_wake_and_no_other(
+    db: Db, connect: Connect, pool: ThreadPoolExecutor, ask: Ask
+) -> None:
+    db.a_queue("other")
+    waiters, stranger = [connect(), connect()], connect()
+    slept = [fall_asleep(pool, waiter, ask) for waiter in waiters]
+    undisturbed = fall_asleep(pool, stranger, ask, "other")
+    db.jobs.enqueue("default")
+    assert all(duration.result() < 15 for duration in slept)
+    assert ask(ASLEEP, stranger.thread_id()) == [(1,)]
+    db.jobs.enqueue("other")
+    undisturbed.result()
+
+
+def test_a_wake_up_that_finds_nobody_asleep_at_most_cuts_the_next_sleep_short(db: Db, conn: Connection) -> None:
+    sleeping(conn, 0)
+    db.raw.value("wake", "default")
+    assert sleeping(conn, 0.2) < 15
+    assert sleeping(conn, 0.2) < 15
+
+
+def test_no_wake_up_is_lost(db: Db, connect: Connect, pool: ThreadPoolExecutor) -> None:
+    waiter = connect()
+    for _ in range(50):
+        slept = pool.submit(sleeping, waiter, 20)
+        db.jobs.enqueue("default")  # at whatever moment of falling asleep this comes
+        assert slept.result() < 15
+        db.jobs.claim_batch("default", 1)
+
+
+def test_a_waiter_leaves_its_place_with_its_connection(db: Db, connect: Connect, ask: Ask) -> None:
+    waiter = connect()
+    sleeping(waiter, 0)
+    thread = waiter.thread_id()
+    waiter.close()
+    while ask("select id from information_schema.processlist where id = %s", thread):
+        pass
+    db.raw.value("wake", "default")

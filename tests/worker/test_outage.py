@@ -1,0 +1,224 @@
+"""The database crashes, stays away and comes back under a running worker; connections die one by one."""
+
+import threading
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any
+
+import psycopg
+import pytest
+
+from ectojob_py import Job, Jobs
+from ectojob_py.embedded import VERSIONS, EmbeddedServer, binaries
+from ectojob_py.migrate import migrate
+
+from .conftest import StartWorker
+from .waiting import until
+
+Conn = psycopg.Connection[Any]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server of its own, of one version, that the tests may crash. It syncs to disk, for what it says is audited."""
+    folder = tmp_path_factory.mktemp("server")
+    for parent in list(folder.parents)[:3]:
+        if parent.name.startswith("pytest"):
+            parent.chmod(0o755)  # as root the server runs as someone else
+    server = EmbeddedServer(folder, binaries(VERSIONS[-1]))
+    server.start()
+    migrate(server.dsn())
+    yield server
+    if server.running():
+        server.stop("immediate")
+
+
+@pytest.fixture
+def dsn(server: EmbeddedServer) -> Iterator[str]:
+    """The database, with no job in it, and whatever the test did to the server, running again."""
+    with psycopg.connect(server.dsn(), autocommit=True) as conn:
+        conn.execute("create table effect (job bigint)")
+    yield server.dsn()
+    server.start()
+    with psycopg.connect(server.dsn(), autocommit=True) as conn:
+        conn.execute("drop table effect")
+        conn.execute("delete from jobs.job")
+
+
+def writes(conn: Conn, job: Job) -> None:
+    conn.execute("insert into effect values (%s)", [job.id])
+
+
+def ask(dsn: str, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        return conn.execute(query.encode()).fetchall()
+
+
+def enqueue(dsn: str, jobs: int = 1) -> list[int]:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        return Jobs(conn).enqueue_many("default", [{}] * jobs, max_attempts=100)
+
+
+def all_done(dsn: str) -> bool:
+    return ask(dsn, "select from jobs.job") == []
+
+
+def effects(dsn: str) -> list[int]:
+    return [job for (job,) in ask(dsn, "select job from effect order by job")]
+
+
+def test_crashes_in_the_middle_of_jobs_leave_each_one_effect(
+    server: EmbeddedServer, dsn: str, start_worker: StartWorker
+) -> None:
+    began = threading.Semaphore(0)
+
+    def perform(conn: Conn, job: Job) -> None:
+        writes(conn, job)
+        began.release()
+        conn.execute("select pg_sleep(0.02)")
+
+    ids = enqueue(dsn, 300)
+    start_worker(dsn=dsn, perform=perform, max_demand=4, poll_interval=3600, execution_timeout=2, retry_timeout=0.05)
+    for _ in range(2):
+        for _ in range(50):
+            assert began.acquire(timeout=20)
+        server.stop("immediate")
+        server.start()
+    until(lambda: all_done(dsn))
+    assert effects(dsn) == ids
+
+
+def test_it_catches_up_with_what_came_while_it_was_cut_off(
+    server: EmbeddedServer, dsn: str, start_worker: StartWorker
+) -> None:
+    start_worker(dsn=dsn, perform=writes, poll_interval=3600)
+    before = enqueue(dsn)
+    until(lambda: all_done(dsn))
+    server.stop("immediate")
+    server.start()
+    # The worker may well hear this by then; that it looks unasked is what the next test is about.
+    after = enqueue(dsn, 10)
+    until(lambda: all_done(dsn))
+    assert effects(dsn) == before + after
+
+
+def test_it_looks_unasked_when_it_listens_again(server: EmbeddedServer, dsn: str, start_worker: StartWorker) -> None:
+    start_worker(dsn=dsn, perform=writes, poll_interval=3600)
+    ids = enqueue(dsn)
+    until(lambda: all_done(dsn))
+    with (
+        psycopg.connect(server.dsn("template1"), autocommit=True) as doorman,
+        psycopg.connect(dsn, autocommit=True) as conn,
+    ):
+        doorman.execute("alter database postgres allow_connections false")
+        try:
+            until(lambda: terminate(doorman, "application_name = 'ectojob'") == 0)
+            ids += Jobs(conn).enqueue_many("default", [{}] * 3)  # their wake-up is heard by nobody
+        finally:
+            doorman.execute("alter database postgres allow_connections true")
+    until(lambda: all_done(dsn))
+    assert effects(dsn) == ids
+
+
+def terminate(conn: Conn, which: str) -> int:
+    """End the sessions in question; return how many there were."""
+    return len(
+        conn.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where {which}".encode()).fetchall()
+    )
+
+
+def test_a_handler_that_needs_no_database_outlives_a_crash(
+    server: EmbeddedServer, dsn: str, start_worker: StartWorker
+) -> None:
+    began, go_on, runs = threading.Event(), threading.Event(), []
+
+    def perform(conn: Conn, job: Job) -> None:
+        runs.append(job.attempt)
+        began.set()
+        assert go_on.wait(20)
+        writes(conn, job)
+
+    start_worker(dsn=dsn, perform=perform, poll_interval=3600, execution_timeout=30, retry_timeout=0.05)
+    ids = enqueue(dsn)
+    assert began.wait(20)
+    server.stop("immediate")
+    server.start()
+    go_on.set()
+    until(lambda: all_done(dsn))
+    assert effects(dsn) == ids
+    assert runs == [1, 2]  # its connection was gone, so the first attempt failed, at once and not by its lease
+
+
+def test_it_works_again_at_once_after_a_long_outage(
+    server: EmbeddedServer, dsn: str, start_worker: StartWorker
+) -> None:
+    gate = threading.Barrier(5)
+
+    def perform(conn: Conn, job: Job) -> None:
+        writes(conn, job)
+        if not gate.broken:
+            gate.wait(20)
+
+    start_worker(dsn=dsn, perform=perform, max_demand=4, poll_interval=3600, retry_timeout=0.05)
+    ids = enqueue(dsn, 4)
+    until(lambda: gate.n_waiting == 4)
+    server.stop("immediate")
+    gate.abort()
+    down_until = monotonic() + 7.5
+    until(lambda: monotonic() > down_until)  # how long it was away is what this is about
+    server.start()
+    back = monotonic()
+    until(lambda: all_done(dsn))
+    assert effects(dsn) == ids
+    assert monotonic() - back < 6  # five seconds is the listener's longest pause
+
+
+def test_losing_the_listening_connection_alone(dsn: str, start_worker: StartWorker) -> None:
+    start_worker(dsn=dsn, perform=writes, poll_interval=3600)
+    ids = enqueue(dsn)
+    until(lambda: all_done(dsn))
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        for _ in range(5):
+            assert terminate(conn, "application_name = 'ectojob' and query !~ '^(COMMIT|ROLLBACK)'") >= 1
+            ids += enqueue(dsn)
+            until(lambda: all_done(dsn))
+    assert effects(dsn) == ids
+
+
+def test_losing_a_handlers_idle_connection_costs_no_attempt(dsn: str, start_worker: StartWorker) -> None:
+    attempts = []
+
+    def perform(conn: Conn, job: Job) -> None:
+        writes(conn, job)
+        attempts.append(job.attempt)
+
+    start_worker(dsn=dsn, perform=perform, poll_interval=3600, max_demand=1)
+    ids = enqueue(dsn)
+    until(lambda: all_done(dsn))
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        assert terminate(conn, "application_name = 'ectojob' and query ~ '^(COMMIT|ROLLBACK)'") == 1
+    ids += enqueue(dsn)
+    until(lambda: all_done(dsn))
+    assert (effects(dsn), attempts) == (ids, [1, 1])
+
+
+def test_a_connection_from_before_is_not_used_again(dsn: str, start_worker: StartWorker) -> None:
+    began, go_on, backends = threading.Event(), threading.Event(), []
+
+    def perform(conn: Conn, job: Job) -> None:
+        writes(conn, job)
+        backends.append(conn.info.backend_pid)
+        began.set()
+        assert go_on.wait(20)
+
+    start_worker(dsn=dsn, perform=perform, poll_interval=3600, max_demand=1)
+    listening = "application_name = 'ectojob' and state = 'idle'"
+    ids = enqueue(dsn, 2)
+    assert began.wait(20)
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        assert terminate(conn, listening) == 1  # as on a primary that isn't one any more
+        until(lambda: ask(dsn, f"select from pg_stat_activity where {listening} and query ~ 'next_due'"))
+    go_on.set()
+    until(lambda: all_done(dsn))
+    assert effects(dsn) == ids
+    assert len(set(backends)) == 2

@@ -1,0 +1,191 @@
+"""Workers as processes that are asked to stop, killed and frozen. Each job has one effect, counted without a key."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from ectojob_py import Jobs
+
+from .waiting import until
+
+Conn = psycopg.Connection[Any]
+Start = Callable[..., subprocess.Popen[str]]
+
+LEFT_BEHIND = 3
+
+HANDLERS = """
+def perform(conn, job):
+    conn.execute("insert into effect values (%s, pg_backend_pid())", [job.id])
+
+
+def waits(conn, job):
+    # The statement ends when the test lets go of the lock; until then the effect is written and not committed.
+    perform(conn, job)
+    conn.execute("select pg_advisory_xact_lock_shared(%s)", [job.params.get("gate", 1)])
+"""
+
+
+@pytest.fixture
+def one_server(request: pytest.FixtureRequest) -> None:
+    """Run on one server only: what is killed here is Python, and the servers don't differ in that."""
+    if request.node.callspec.params["postgres_server"] != "postgres-18":
+        pytest.skip("once is enough")
+
+
+@pytest.fixture
+def effects(conn: Conn) -> Conn:
+    conn.execute("create table effect (job bigint, backend integer)")
+    return conn
+
+
+@pytest.fixture
+def start(dsn: str, tmp_path: Path) -> Iterator[Start]:
+    """Start ``ectojob work`` in a folder that holds the handlers; what still runs in the end is killed."""
+    (tmp_path / "handlers.py").write_text(HANDLERS)
+    started: list[subprocess.Popen[str]] = []
+
+    def start(handler: str, *options: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "ectojob_py", "work", f"handlers:{handler}", "--queue", "default", *options]
+        environment = {**os.environ, "DATABASE_URL": dsn}
+        started.append(subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def row(conn: Conn, id: int) -> Any:
+    return conn.execute("select state, attempt, max_attempts from jobs.job where id = %s", [id]).fetchone()
+
+
+def audit(conn: Conn) -> list[tuple[int, int]]:
+    """Return the jobs that have more than one effect, and how many."""
+    return conn.execute("select job, count(*) from effect group by job having count(*) > 1").fetchall()
+
+
+def count(conn: Conn, query: str) -> int:
+    [(number,)] = conn.execute(query.encode()).fetchall()
+    return int(number)
+
+
+def has_effects(conn: Conn, number: int) -> bool:
+    return count(conn, "select count(*) from effect") >= number
+
+
+def at_the_gate(conn: Conn) -> int:
+    """How many handlers have written and now wait for the test."""
+    waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+    return count(conn, f"{waiting} and database = (select oid from pg_database where datname = current_database())")
+
+
+def ended(process: subprocess.Popen[str]) -> int:
+    return process.wait(timeout=20)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_the_running_jobs_end_and_takes_no_more(
+    effects: Conn, start: Start, number: signal.Signals
+) -> None:
+    effects.execute("select pg_advisory_lock(1)")
+    running, waiting = Jobs(effects).enqueue_many("default", [{}, {}])
+    process = start("waits", "--max-demand", "1")
+    until(lambda: at_the_gate(effects) == 1)
+    process.send_signal(number)
+    assert process.stderr
+    assert f"{number.name}: stopping" in process.stderr.readline()
+    assert row(effects, running)[0] == "IN_PROGRESS"
+    effects.execute("select pg_advisory_unlock(1)")
+    assert ended(process) == 0
+    assert row(effects, running) is None
+    assert row(effects, waiting) == ("AVAILABLE", 0, 5)
+    assert count(effects, "select count(*) from effect") == 1
+
+
+def test_an_idle_worker_ends_at_once(effects: Conn, start: Start) -> None:
+    process = start("perform", "--grace", "1h")
+    id = Jobs(effects).enqueue("default")
+    until(lambda: row(effects, id) is None)
+    process.terminate()
+    assert ended(process) == 0
+
+
+def test_what_outlives_the_grace_period_is_given_back_with_its_attempt(effects: Conn, start: Start) -> None:
+    effects.execute("select pg_advisory_lock(1)")
+    id = Jobs(effects).enqueue("default", max_attempts=1)
+    process = start("waits", "--grace", "0.1")
+    until(lambda: at_the_gate(effects) == 1)
+    process.terminate()
+    assert ended(process) == LEFT_BEHIND
+    assert row(effects, id) == ("AVAILABLE", 1, 2)
+    effects.execute("select pg_advisory_unlock(1)")
+    start("perform")
+    until(lambda: row(effects, id) is None)
+    assert count(effects, "select count(*) from effect") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_at_once(effects: Conn, start: Start, number: signal.Signals) -> None:
+    effects.execute("select pg_advisory_lock(1)")
+    id = Jobs(effects).enqueue("default", max_attempts=1)
+    process = start("waits", "--grace", "1h")
+    until(lambda: at_the_gate(effects) == 1)
+    process.terminate()
+    assert process.stderr
+    assert "SIGTERM: stopping" in process.stderr.readline()
+    process.send_signal(number)
+    assert ended(process) == LEFT_BEHIND
+    assert row(effects, id) == ("AVAILABLE", 1, 2)
+    assert count(effects, "select count(*) from effect") == 0
+
+
+@pytest.mark.usefixtures("one_server")
+def test_killed_workers_leave_every_job_exactly_one_effect(effects: Conn, start: Start) -> None:
+    jobs, kills = 500, 4
+    ids = Jobs(effects).enqueue_many("default", [{}] * jobs, max_attempts=kills + 1)
+    options = ("--execution-timeout", "1s", "--max-demand", "4", "--connections", "4", "--log-level", "warning")
+    workers = [start("waits", *options)]
+    for kill in range(kills):
+        enough = (kill + 1) * jobs // (kills + 1)
+        until(partial(has_effects, effects, enough))
+        effects.execute("select pg_advisory_lock(1)")
+        until(lambda: at_the_gate(effects) >= 2)
+        workers[-1].kill()
+        workers[-1].wait()
+        effects.execute("select pg_advisory_unlock(1)")
+        workers.append(start("waits", *options))
+    until(lambda: count(effects, "select count(*) from jobs.job") == 0)
+    assert audit(effects) == []
+    assert sorted(id for (id,) in effects.execute("select job from effect")) == ids
+
+
+@pytest.mark.usefixtures("one_server")
+def test_a_frozen_worker_that_comes_back_changes_nothing(effects: Conn, start: Start) -> None:
+    effects.execute("select pg_advisory_lock(1)")
+    id = Jobs(effects).enqueue("default")
+    zombie = start("waits", "--execution-timeout", "0.5")
+    until(lambda: at_the_gate(effects) == 1)
+    zombie.send_signal(signal.SIGSTOP)
+    start("perform", "--execution-timeout", "30s")
+    until(lambda: row(effects, id) is None)
+    [(job, backend)] = effects.execute("select job, backend from effect").fetchall()
+    assert job == id
+    effects.execute("select pg_advisory_unlock(1)")
+    zombie.send_signal(signal.SIGCONT)
+    assert zombie.stderr
+    said = ""
+    while "someone else has it by now" not in said:
+        said = zombie.stderr.readline()
+        assert said, "the zombie ended without a word"
+    assert effects.execute("select job, backend from effect").fetchall() == [(id, backend)]
+    zombie.terminate()
+    assert ended(zombie) == 0
