@@ -190,7 +190,11 @@ def test_it_survives_the_loss_of_every_connection(jobs: Jobs, ask: Ask, start: A
 
 
 def test_what_cannot_start_says_what_to_do(dsn: str, jobs: Jobs) -> None:
-    for options, message in (({"queue": "nope"}, "unknown queue"), ({"schema": "elsewhere"}, "not installed")):
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"queue": "nope"}, "unknown queue"),
+        ({"schema": "elsewhere"}, "not installed"),
+    ]
+    for options, message in refused:
         with pytest.raises(SetupError, match=message) as error:
             Worker(dsn, perform=print, **options).run()
         assert error.value.hint
