@@ -67,8 +67,7 @@ class Shift:
     def serve(self, listener: Listener) -> int:
         """Work until stopped; return how many jobs had to be given back. Raises when the connection is lost."""
         self._pool.check()
-        self._looking.update(self._options.queues)  # wake-ups may have been missed
-        self._sweep_at = dict.fromkeys(self._options.queues, 0.0)
+        self._sweep_at = dict.fromkeys(self._options.queues, 0.0)  # wake-ups may have been missed
         while True:
             self._hear_hands()
             self._leases.extend(listener.jobs)
