@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import chain, repeat
+from math import inf
 from time import monotonic
 
 from ectojob_py.attempt import Perform
@@ -71,14 +73,14 @@ class Worker:
         self._log = self._options.log
         self._grace = grace
         self._shift: Shift | None = None
-        self._deadline: float | None = None
+        self._deadline = inf
 
     def stop(self, grace: float | None = None) -> None:
         """Claim nothing more, and let ``run`` return when the running handlers have ended or ``grace`` is over.
 
-        From any thread, also before ``run``. ``None``: the worker's own ``grace``.
+        From any thread, also before ``run``. ``None``: the worker's own ``grace``. Said again, the earlier end counts.
         """
-        self._deadline = monotonic() + (self._grace if grace is None else grace)
+        self._deadline = min(self._deadline, monotonic() + (self._grace if grace is None else grace))
         if self._shift is not None:
             self._shift.stop(self._deadline)
 
@@ -91,7 +93,7 @@ class Worker:
         """
         self._check()
         self._shift = Shift(self._options, self._engine)
-        if self._deadline is not None:
+        if self._deadline < inf:
             self._shift.stop(self._deadline)
         try:
             with self._signals():
@@ -135,9 +137,11 @@ class Worker:
             yield
             return
 
+        graces = chain([None], repeat(0.0))  # a signal may come in the middle of the handler of the one before
+
         def stop(number: int, _frame: object) -> None:
+            self.stop(next(graces))
             self._log.warning("%s: stopping", signal.Signals(number).name)
-            self.stop(None if self._deadline is None else 0.0)
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
