@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 
 import psycopg
 import pytest
-from conftest import PROGRAMS
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from servers import POSTGRES
 from yoyo.backends.base import DatabaseBackend
 
 from ectojob_py import Jobs
@@ -32,7 +32,7 @@ SCHEMAS = ["jobs_eu", "Jobs EU", "user", 'a "b"']
 @pytest.fixture
 def psql(request: pytest.FixtureRequest, dsn: str) -> Psql:
     """The server's own psql, on sql/postgres/install.sql."""
-    program = PROGRAMS[request.node.callspec.params["postgres_server"]] / "psql"
+    program = POSTGRES[request.node.callspec.params["postgres_server"]] / "psql"
 
     def run(*options: str) -> subprocess.CompletedProcess[str]:
         command = [str(program), "-X", "-q", "-d", dsn, *options, "-f", str(ROOT / "sql/postgres/install.sql")]
@@ -275,7 +275,7 @@ def test_any_number_of_migrators_at_once(
 ) -> None:
     if first_time:
         drop(conn)
-    program = PROGRAMS[request.node.callspec.params["postgres_server"]] / "psql"
+    program = POSTGRES[request.node.callspec.params["postgres_server"]] / "psql"
     deploy = f"from ectojob_py.migrate import migrate; print(len(migrate({dsn!r})))"
     commands = [[sys.executable, "-c", deploy]] * 3 + [
         [str(program), "-X", "-q", "-d", dsn, "-f", str(ROOT / "sql/postgres/install.sql")]
