@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo psql test check lint types dist clean
+.PHONY: help demo psql test mariadb check lint types dist clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -15,8 +15,22 @@ demo: .venv/demo  ## Run a small shop on an embedded PostgreSQL: jobs, a killed 
 psql: .venv/demo  ## Open psql on the database the demo left behind
 	@$(BIN)/ectojob demo --psql
 
-test: check  ## Check the code, then test it on every database: PostgreSQL 16, 18, and the system's
-	$(BIN)/python -m pytest -q
+test: check mariadb  ## Check the code, then test it on every database: PostgreSQL 16, 18, the system's, MariaDB
+	$(BIN)/python -m pytest
+
+# Debian's package of the bare programs: no service comes with it, and each test run starts a private server of its own.
+mariadb:
+	@PATH="$$PATH:/usr/sbin"; packages="mariadb-server-core mariadb-client-core"; \
+	if command -v mariadbd >/dev/null; then :; \
+	elif ! command -v apt-get >/dev/null; then \
+		echo "MariaDB is not here, so its tests are skipped. Install its server's programs (mariadbd) and come again."; \
+	elif [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null; then \
+		echo "Installing $$packages for the tests: programs only, no service is started."; \
+		sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		$$sudo apt-get update -q && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -q --no-install-recommends $$packages; \
+	else \
+		echo "MariaDB is not here, so its tests are skipped. To have them: sudo apt-get install $$packages"; \
+	fi
 
 check: lint types  ## Check style and types
 

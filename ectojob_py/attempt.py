@@ -71,7 +71,7 @@ class Attempt:
             self._give_back(conn)
 
     def _give_back(self, conn: Lent) -> None:
-        with suppress(self._engine.Error):  # a broken connection is the pool's to replace
+        with suppress(*self._engine.Error):  # a broken connection is the pool's to replace
             conn.reset()
         self._pool.putconn(conn)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, cast
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -39,8 +41,11 @@ class Listener(AbstractContextManager["Listener"], Protocol):
     def due_in(self, queue: str) -> float | None:
         """Return the seconds until the sweep has work next, by the database's clock; ``None``: none known."""
 
-    def wait(self, timeout: float, bell: Bell) -> tuple[set[str], set[str]]:
-        """Sleep; return the queues that have a job to run, and those whose next due moment may have changed."""
+    def wait(self, timeout: float, bell: Bell, empty: set[str]) -> tuple[set[str], set[str]]:
+        """Sleep; return the queues that have a job to run, and those whose next due moment may have changed.
+
+        ``empty``: the queues that had no more jobs when last looked at, and so are worth listening to.
+        """
 
 
 class Lent(Protocol):
@@ -76,8 +81,12 @@ class Engine(Protocol):
     """What a worker needs of a database. A module: ``ectojob_py.postgres.engine``."""
 
     @property
-    def Error(self) -> type[Exception]:
+    def Error(self) -> tuple[type[Exception], ...]:
         """What the driver raises."""
+
+    @property
+    def attention_span(self) -> float:
+        """For how many seconds at most wake-ups are to be trusted, whatever the poll interval."""
 
     @property
     def Listener(self) -> Callable[[str, str, tuple[str, ...]], Listener]:
@@ -92,11 +101,14 @@ class Engine(Protocol):
         """Say what keeps a worker from starting, and the remedy: error, schema."""
 
 
+def kind_of(dsn: str) -> str:
+    """Return which database a dsn names: ``mysql`` for a ``mysql://`` one (MariaDB too), else ``postgres``."""
+    return "mysql" if urlsplit(dsn).scheme == "mysql" else "postgres"
+
+
 def engine_of(dsn: str) -> Engine:
     """Return the engine that a dsn names."""
-    from ectojob_py.postgres import engine  # noqa: PLC0415 - it needs the client, which needs this module
-
-    return engine
+    return cast(Engine, import_module(f"ectojob_py.{kind_of(dsn)}.engine"))
 
 
 def calls_on(conn: Any, schema: str) -> Calls:

@@ -6,10 +6,10 @@ from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from yoyo import exceptions, get_backend, read_migrations
 
+from ectojob_py.database import kind_of
 from ectojob_py.errors import SetupError
 
 logger = logging.getLogger("ectojob")
@@ -28,9 +28,6 @@ def migrate(dsn: str, schema: str = "jobs") -> list[str]:
     applied again. Raises ``SetupError`` when another tool holds yoyo's lock.
     """
     with _turn(dsn, schema) as (backend, migrations):
-        pending = backend.to_apply(migrations)
-        recorded = _recorded(backend)
-        backend.mark_migrations(pending.filter(lambda migration: migration.id in recorded))
         pending = backend.to_apply(migrations)
         backend.apply_migrations_only(pending)
         backend.run_post_apply(migrations)
@@ -52,7 +49,7 @@ def _turn(dsn: str, schema: str) -> Iterator[tuple[Any, Any]]:
     The database's own lock leaves nothing to break when a migrator is killed, and ``install.sql`` takes the same one.
     yoyo's lock is a row that a killed ``yoyo`` leaves behind, and only keeps plain ``yoyo`` out.
     """
-    kind = "mysql" if urlsplit(dsn).scheme == "mysql" else "postgres"
+    kind = kind_of(dsn)
     with ExitStack() as stack:
         uri = stack.enter_context(import_module(f"ectojob_py.{kind}.migrate").turn(dsn, schema))
         backend = stack.enter_context(get_backend(uri))
@@ -61,11 +58,14 @@ def _turn(dsn: str, schema: str) -> Iterator[tuple[Any, Any]]:
         except exceptions.LockTimeout as error:
             hint = "If no migration runs, remove the lock it left behind: delete from yoyo_lock in that schema."
             raise SetupError(str(error), hint) from error
-        yield backend, read_migrations(str(ROOT / "migrations" / kind))
+        migrations = read_migrations(str(ROOT / "migrations" / kind))
+        recorded = _recorded(backend)
+        backend.mark_migrations(backend.to_apply(migrations).filter(lambda migration: migration.id in recorded))
+        yield backend, migrations
 
 
 def _recorded(backend: Any) -> set[str]:
-    """Return the ids of the migrations that the schema says it has."""
+    """Return the ids of the migrations that the schema says it has; yoyo doesn't know those that psql applied."""
     if "migration" not in backend.list_tables():
         return set()
     return {row[0] for row in backend.execute("select id from migration").fetchall()}

@@ -43,6 +43,7 @@ class Shift:
         self._options = options
         self._log = options.log
         self._bell = Bell()
+        self._attention_span = engine.attention_span
         self._pool = engine.open_pool(options.dsn, options.hands)
         attempt = Attempt(options.perform, engine, self._pool, options.schema, options.log)
         self._hands = Hands(options.hands, attempt.run, self._bell)
@@ -66,8 +67,7 @@ class Shift:
     def serve(self, listener: Listener) -> int:
         """Work until stopped; return how many jobs had to be given back. Raises when the connection is lost."""
         self._pool.check()
-        self._looking.update(self._options.queues)  # wake-ups may have been missed
-        self._sweep_at = dict.fromkeys(self._options.queues, 0.0)
+        self._sweep_at = dict.fromkeys(self._options.queues, 0.0)  # wake-ups may have been missed
         while True:
             self._hear_hands()
             self._leases.extend(listener.jobs)
@@ -77,7 +77,7 @@ class Shift:
             if self._stop_at == inf:
                 self._sweep(listener)
                 self._claim(listener.jobs)
-            awake, rescheduled = listener.wait(self._idle_for(), self._bell)
+            awake, rescheduled = listener.wait(self._idle_for(), self._bell, set(self._turns) - self._looking)
             self._looking |= awake
             self._sweep_at.update(dict.fromkeys(rescheduled, 0.0))
 
@@ -110,7 +110,7 @@ class Shift:
                 listener.jobs.activate_scheduled(queue)
                 listener.jobs.reactivate_expired(queue)
                 due_in = listener.due_in(queue)
-                idle = self._options.poll_interval * random.uniform(0.9, 1)
+                idle = min(self._options.poll_interval, self._attention_span) * random.uniform(0.9, 1)
                 self._sweep_at[queue] = monotonic() + min(idle, inf if due_in is None else max(_OVERDUE_PAUSE, due_in))
                 self._looking.add(queue)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from mysql.servers import mysql_running
+from mysql.servers import MYSQL, mysql_running
 from psycopg.conninfo import make_conninfo
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
@@ -18,6 +18,15 @@ from ectojob_py.migrate import migrate
 
 for variable in [name for name in os.environ if name.startswith("PG")]:
     del os.environ[variable]
+
+
+def pytest_report_header() -> str:
+    """Say what is tested on; in CI MariaDB is required."""
+    if "mariadb" not in MYSQL and os.environ.get("CI") == "true":
+        raise pytest.UsageError("CI tests MariaDB, too, and there is no mariadbd: make mariadb")
+    missing = [] if "mariadb" in MYSQL else ["no mariadbd, so the tests of MariaDB are left out: make mariadb"]
+    return "\n".join([f"databases: {', '.join([*POSTGRES, *MYSQL])}", *missing])
+
 
 Connect = Callable[..., psycopg.Connection[Any]]
 

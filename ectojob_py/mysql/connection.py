@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pymysql
 
 
-def connect(dsn: str, **options: Any) -> "pymysql.Connection[Any]":
-    """Open a PyMySQL connection; ``options`` win over the dsn. Without a host or a socket: localhost over TCP."""
+def connect(dsn: str, kind: Any = pymysql.Connection, **options: Any) -> Any:
+    """Open a PyMySQL connection of a kind; ``options`` win over the dsn. Without a host or a socket: localhost, TCP."""
     parts = urlsplit(dsn)
     said = {
         "host": parts.hostname,
@@ -17,4 +17,4 @@ def connect(dsn: str, **options: Any) -> "pymysql.Connection[Any]":
         "database": unquote(parts.path.removeprefix("/")),
         **dict(parse_qsl(parts.query)),
     }
-    return pymysql.connect(**{name: value for name, value in said.items() if value}, **options)
+    return kind(**{name: value for name, value in said.items() if value}, **options)

@@ -41,7 +41,9 @@ _JOB: LiteralString = ", ".join("params::text as params_json" if name == "params
 @cache
 def _select(columns: LiteralString, schema: str, function: str, arity: int) -> sql.Composed:
     return sql.SQL("select {} from {}({})").format(
-        sql.SQL(columns), sql.Identifier(schema, function), sql.SQL(", ").join([sql.Placeholder()] * arity)
+        sql.SQL(columns),
+        sql.Identifier(schema.replace("%", "%%"), function),
+        sql.SQL(", ").join([sql.Placeholder()] * arity),
     )
 
 

@@ -1,14 +1,17 @@
 """What a worker needs of PostgreSQL."""
 
+from math import inf
+
 import psycopg
 
 from ectojob_py.errors import SetupError, UnknownQueue
 from ectojob_py.postgres.listener import Listener
 from ectojob_py.postgres.pool import open_pool
 
-__all__ = ["Error", "Listener", "open_pool", "setup_error"]
+__all__ = ["Error", "Listener", "attention_span", "open_pool", "setup_error"]
 
-Error = psycopg.Error
+Error = (psycopg.Error,)
+attention_span = inf
 
 
 def setup_error(error: Exception, schema: str) -> SetupError:

@@ -44,8 +44,8 @@ class Listener:
         row = self._conn.execute(statement.format(sql.Identifier(self._schema, "next_due")), [queue]).fetchone()
         return None if row is None or row[0] is None else float(row[0])
 
-    def wait(self, timeout: float, bell: Bell) -> tuple[set[str], set[str]]:
-        """Sleep until a wake-up, the bell, or ``timeout`` seconds.
+    def wait(self, timeout: float, bell: Bell, empty: set[str]) -> tuple[set[str], set[str]]:
+        """Sleep until a wake-up of any queue, the bell, or ``timeout`` seconds.
 
         Returns the queues that have a job to run now, and those whose next due moment may have changed.
         """

@@ -26,7 +26,7 @@ Conn = psycopg.Connection[Any]
 Psql = Callable[..., subprocess.CompletedProcess[str]]
 
 DUMP = Path(__file__).parent / "schema.sql.txt"
-SCHEMAS = ["jobs_eu", "Jobs EU", "user", 'a "b"']
+SCHEMAS = ["jobs_eu", "Jobs EU", "100%s", "user", 'a "b"']
 
 
 @pytest.fixture
@@ -64,6 +64,14 @@ def migrated(conn: Conn) -> list[Line]:
     lines = snapshot(conn)
     assert {kind for kind, _, _ in lines} >= {"relation", "column", "constraint", "index", "trigger", "function", "row"}
     return lines
+
+
+def test_what_psql_installed_can_be_rolled_back(conn: Conn, dsn: str, migrated: list[Line], psql: Psql) -> None:
+    drop(conn)
+    psql()
+    assert snapshot(conn) == migrated
+    assert rollback(dsn) == ["0002_job", "0001_queue"]
+    assert snapshot(conn) == []
 
 
 # Three ways to the same schema

@@ -167,6 +167,16 @@ def test_with_conn_around_an_error_fails_the_job_with_that_error(run: Run, effec
     assert effects() == []
 
 
+def test_with_conn_around_a_swallowed_error_undoes_nothing_so_the_job_fails(run: Run, effects: Effects) -> None:
+    def perform(conn: Conn) -> None:
+        with suppress(RuntimeError), conn:
+            writes("before")(conn)
+            raise RuntimeError
+
+    assert f"HandlerError: the handler called rollback(); {NOT_YOURS}" in (run(perform) or "")
+    assert effects() == []
+
+
 def test_the_next_job_gets_the_connection_in_good_order(run: Run, effects: Effects) -> None:
     for act, _ in METHODS.values():
         assert run(act, writes("next")) is None

@@ -1,7 +1,10 @@
 """The database crashes, stays away and comes back under a running worker; connections die one by one."""
 
+import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -19,18 +22,18 @@ Conn = psycopg.Connection[Any]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+def server() -> Iterator[EmbeddedServer]:
     """A server of its own, of one version, that the tests may crash. It syncs to disk, for what it says is audited."""
-    folder = tmp_path_factory.mktemp("server")
-    for parent in list(folder.parents)[:3]:
-        if parent.name.startswith("pytest"):
-            parent.chmod(0o755)  # as root the server runs as someone else
+    # Not in pytest's folder: each new session of pytest closes that to the user who runs the server.
+    folder = Path(tempfile.mkdtemp(prefix="ectojob-test-"))
+    folder.chmod(0o755)
     server = EmbeddedServer(folder, binaries(VERSIONS[-1]))
     server.start()
     migrate(server.dsn())
     yield server
     if server.running():
         server.stop("immediate")
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

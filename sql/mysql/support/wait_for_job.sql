@@ -33,7 +33,7 @@ begin
             join queue on queue.name = job.queue and queue.paused_at is null
             where job.queue = p_queue and job.state = 'AVAILABLE'
         ),
-        0,
+        1,
         sleep(p_seconds)
-    ) as woken;
+    ) as look;
 end

@@ -1,0 +1,32 @@
+"""What a worker needs of MySQL and MariaDB."""
+
+import psycopg
+import pymysql
+
+from ectojob_py.errors import SetupError, UnknownQueue
+from ectojob_py.mysql.handler_connection import Pool
+from ectojob_py.mysql.listener import NAP, Listener
+
+__all__ = ["Error", "Listener", "attention_span", "open_pool", "setup_error"]
+
+Error = (pymysql.MySQLError, psycopg.DatabaseError)
+"""What the driver raises, and what ``MysqlCalls`` makes of the codes of the contract."""
+
+attention_span = NAP
+open_pool = Pool
+
+NO_DATABASE, NO_PROCEDURE, NO_RIGHT = 1049, 1305, 1370
+
+
+def setup_error(error: Exception, schema: str) -> SetupError:
+    """Say what keeps a worker from starting, and the remedy."""
+    code, text = (*error.args, None, None)[:2] if isinstance(error, pymysql.MySQLError) else (None, str(error))
+    if code in (NO_DATABASE, NO_PROCEDURE):
+        hint = "Run: ectojob migrate" + (f" --schema {schema}" if schema != "jobs" else "")
+        return SetupError(f"ectojob is not installed in database {schema}", hint)
+    if code == NO_RIGHT:
+        return SetupError(str(text), f"Grant this user execute on {schema}.*.")
+    if isinstance(error, UnknownQueue):
+        message, _, hint = str(error).partition(" HINT: ")
+        return SetupError(message, hint)
+    return SetupError(str(text), "Check the dsn, and that the server runs.")

@@ -1,0 +1,132 @@
+"""The connection on which a worker claims and sweeps, and those that sleep until there is a job."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+import pymysql
+
+from ectojob_py.bell import Bell
+from ectojob_py.client import Jobs
+from ectojob_py.errors import UnknownQueue
+from ectojob_py.mysql.calls import MysqlCalls
+from ectojob_py.mysql.connection import connect
+from ectojob_py.mysql.handler_connection import READ_COMMITTED
+
+NAP = 1.0
+"""Seconds an ear sleeps in the server before it looks by itself: a job that was enqueued inside a transaction wakes
+nobody, unless its client calls ``wake`` after the commit."""
+
+INTERRUPTED = 1317
+
+
+class Listener:
+    """An autocommit connection, and an ear per queue. Raises ``pymysql.MySQLError`` when it is lost."""
+
+    def __init__(self, dsn: str, schema: str, queues: tuple[str, ...]) -> None:
+        """Connect; the ears connect when first asked to listen."""
+        self._conn = connect(dsn, autocommit=True, init_command=READ_COMMITTED)
+        self._calls = MysqlCalls(self._conn, schema)
+        self.jobs = Jobs(self._conn, schema)
+        self._ears = {queue: _Ear(dsn, schema, queue) for queue in queues}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for ear in self._ears.values():
+            ear.close()
+        with suppress(pymysql.MySQLError):
+            self._conn.close()
+
+    def due_in(self, queue: str) -> float | None:
+        """Return the seconds until the sweep has work next, by the database's clock; ``None``: none known."""
+        due = self._calls.value("next_due", queue)
+        if due is None:
+            return None
+        with self._conn.cursor() as cursor:
+            cursor.execute("select timestampdiff(microsecond, sysdate(6), %s) / 1000000", [due.replace(tzinfo=None)])
+            [(seconds,)] = cursor.fetchall()
+        return float(seconds)
+
+    def wait(self, timeout: float, bell: Bell, empty: set[str]) -> tuple[set[str], set[str]]:
+        """Sleep until a wake-up of an empty queue, the bell, or ``timeout`` seconds.
+
+        A wake-up doesn't say what happened, so a queue that was woken is in both sets.
+        """
+        for queue in empty:
+            self._ears[queue].listen(bell)
+        bell.wait(timeout)
+        awake = {queue for queue, ear in self._ears.items() if ear.heard()}
+        return awake, awake
+
+
+class _Ear:
+    """A thread whose connection sleeps in ``wait_for_job``: MySQL has no LISTEN."""
+
+    def __init__(self, dsn: str, schema: str, queue: str) -> None:
+        self._dsn = dsn
+        self._schema = schema
+        self._queue = queue
+        self._bell: Bell | None = None
+        self._wanted = threading.Event()
+        self._awake = threading.Event()
+        self._closed = False
+        self._error: Exception | None = None
+        self._thread: threading.Thread | None = None
+        self._conn: pymysql.Connection[Any] | None = None
+
+    def listen(self, bell: Bell) -> None:
+        """Ring the bell as soon as there is a job; once, until asked again."""
+        self._bell = bell
+        self._wanted.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=f"ectojob-ear-{self._queue}", daemon=True)
+            self._thread.start()
+
+    def heard(self) -> bool:
+        """Tell whether it was woken since last asked; raise what ended it."""
+        if self._error is not None:
+            raise self._error
+        heard = self._awake.is_set()
+        self._awake.clear()
+        return heard
+
+    def close(self) -> None:
+        """Let the thread end; its nap is the longest that may take."""
+        self._closed = True
+        self._wanted.set()
+
+    def _run(self) -> None:
+        try:
+            conn = connect(self._dsn, autocommit=True, init_command=READ_COMMITTED)
+            try:
+                while self._wanted.wait() and not self._closed:
+                    if self._job_within(conn, NAP):
+                        self._wanted.clear()
+                        self._ring()
+            finally:
+                with suppress(pymysql.MySQLError):
+                    conn.close()
+        except (pymysql.MySQLError, UnknownQueue) as error:
+            self._error = error
+            self._ring()
+
+    def _ring(self) -> None:
+        self._awake.set()
+        if self._bell is not None:
+            self._bell.ring()
+
+    def _job_within(self, conn: pymysql.Connection[Any], seconds: float) -> bool:
+        """Sleep; tell whether to look: there is a job, or ``wake`` interrupted the sleep."""
+        try:
+            return MysqlCalls(conn, self._schema).value("wait_for_job", self._queue, seconds) != 0
+        except pymysql.MySQLError as error:
+            if error.args[0] == INTERRUPTED:
+                return True
+            raise

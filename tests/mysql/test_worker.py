@@ -1,0 +1,220 @@
+"""The worker on MySQL and MariaDB: what tests/worker shows of PostgreSQL, where the engine differs."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Any
+
+import pymysql
+import pytest
+from worker.waiting import until
+
+from ectojob_py import Job, Jobs, SetupError, Worker
+from ectojob_py.mysql.connection import connect as open_connection
+
+from .conftest import Ask, Connect
+
+
+@pytest.fixture
+def jobs(connect: Connect, ask: Ask) -> Iterator[Jobs]:
+    """The client, beside a table for effects without a key that would hide a duplicate."""
+    ask("create or replace table receipt (job bigint)" if "MariaDB" in version(ask) else "drop table if exists receipt")
+    ask("create table if not exists receipt (job bigint)")
+    yield Jobs(connect())
+    ask("drop table receipt")
+
+
+def version(ask: Ask) -> str:
+    return str(ask("select version()")[0][0])
+
+
+@pytest.fixture
+def start(dsn: str) -> Iterator[Any]:
+    """Start workers in threads; they are stopped when the test ends, and must end by themselves."""
+    running: list[tuple[Worker, threading.Thread]] = []
+
+    def start(**options: Any) -> Worker:
+        worker = Worker(dsn, **options)
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        running.append((worker, thread))
+        return worker
+
+    yield start
+    for worker, _ in running:
+        worker.stop(grace=2)
+    for _, thread in running:
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+
+
+def writes_a_receipt(conn: Any, job: Job) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("insert into jobs.receipt values (%s)", [job.id])
+
+
+def receipts(ask: Ask) -> list[int]:
+    return [id for (id,) in ask("select job from receipt order by job")]
+
+
+def row(ask: Ask, id: int) -> tuple[Any, ...]:
+    [found] = ask("select state, attempt, last_error from job where id = %s", id) or [("gone", None, None)]
+    return found
+
+
+def test_the_handlers_writes_commit_with_the_completion(jobs: Jobs, ask: Ask, start: Any) -> None:
+    start(perform=writes_a_receipt)
+    ids = jobs.enqueue_many("default", [{}] * 50)
+    until(lambda: ask("select count(*) from job") == [(0,)])
+    assert receipts(ask) == ids
+
+
+def test_a_failing_handler_leaves_nothing_but_its_error(jobs: Jobs, ask: Ask, start: Any) -> None:
+    def perform(conn: Any, job: Job) -> None:
+        writes_a_receipt(conn, job)
+        raise RuntimeError("the printer is on fire")
+
+    start(perform=perform)
+    id = jobs.enqueue("default", max_attempts=1)
+    until(lambda: row(ask, id)[0] == "FAILED")
+    assert "RuntimeError: the printer is on fire" in row(ask, id)[2]
+    assert receipts(ask) == []
+
+
+@pytest.mark.parametrize("statement", ["commit", "rollback", "create table if not exists jobs.sneaky (id int)"])
+def test_a_handler_that_ends_its_transaction_fails(jobs: Jobs, ask: Ask, start: Any, statement: str) -> None:
+    def perform(conn: Any, job: Job) -> None:
+        with conn.cursor() as cursor:
+            cursor.execute("insert into jobs.receipt values (%s)", [job.id])
+            cursor.execute(statement)
+
+    start(perform=perform)
+    id = jobs.enqueue("default", max_attempts=1)
+    until(lambda: row(ask, id)[0] == "FAILED")
+    assert "leave that to the worker" in row(ask, id)[2]
+    ask("drop table if exists sneaky")
+
+
+@pytest.mark.parametrize("deed", ["commit", "rollback", "close", "begin"])
+def test_a_handler_may_not_call_what_ends_its_transaction(jobs: Jobs, ask: Ask, start: Any, deed: str) -> None:
+    def perform(conn: Any, job: Job) -> None:
+        writes_a_receipt(conn, job)
+        getattr(conn, deed)()
+
+    start(perform=perform)
+    id = jobs.enqueue("default", max_attempts=1)
+    until(lambda: row(ask, id)[0] == "FAILED")
+    assert f"called {deed}()" in row(ask, id)[2]
+    assert receipts(ask) == []
+
+
+def test_a_sleeping_worker_is_woken(jobs: Jobs, ask: Ask, start: Any) -> None:
+    began = threading.Event()
+    start(perform=lambda _conn, _job: began.set(), poll_interval=3600)
+    asleep = "select count(*) from information_schema.processlist where info like '%%sleep(%%' and state = 'User sleep'"
+    for _ in range(5):
+        until(lambda: ask(asleep) == [(1,)])
+        began.clear()
+        jobs.enqueue("default")
+        assert began.wait(20)
+
+
+def test_a_job_enqueued_inside_a_transaction_is_found(jobs: Jobs, connect: Connect, ask: Ask, start: Any) -> None:
+    start(perform=writes_a_receipt, poll_interval=3600)
+    conn = connect(autocommit=False)
+    id = Jobs(conn).enqueue("default")
+    conn.commit()
+    until(lambda: receipts(ask) == [id])
+
+
+def test_a_scheduled_job_starts_at_its_moment_and_not_before(jobs: Jobs, ask: Ask, start: Any) -> None:
+    began: list[float] = []
+    start(perform=lambda _conn, _job: began.append(monotonic()), poll_interval=3600)
+    asked = monotonic()
+    jobs.enqueue("default", schedule=datetime.now(UTC) + timedelta(seconds=0.5))
+    until(lambda: began)
+    assert began[0] - asked >= 0.4
+
+
+def test_a_healthy_long_job_outlives_its_lease_and_runs_once(jobs: Jobs, ask: Ask, start: Any) -> None:
+    runs = []
+
+    def perform(conn: Any, job: Job) -> None:
+        runs.append(job.attempt)
+        assert not job.lease_lost.wait(1.5)
+        writes_a_receipt(conn, job)
+
+    start(perform=perform, execution_timeout=0.5)
+    start(perform=perform, execution_timeout=0.5)
+    id = jobs.enqueue("default")
+    until(lambda: receipts(ask) == [id])
+    assert runs == [1]
+
+
+def test_a_lost_lease_rolls_the_handlers_writes_back(jobs: Jobs, ask: Ask, start: Any) -> None:
+    began = threading.Event()
+
+    def perform(conn: Any, job: Job) -> None:
+        writes_a_receipt(conn, job)
+        began.set()
+        if job.attempt == 1:
+            assert job.lease_lost.wait(20)
+
+    start(perform=perform, execution_timeout=0.5)
+    id = jobs.enqueue("default")
+    assert began.wait(20)
+    jobs.release("default", id, 1)
+    until(lambda: receipts(ask) == [id])
+
+
+def test_a_dead_workers_jobs_are_taken_over(jobs: Jobs, ask: Ask, start: Any) -> None:
+    id = jobs.enqueue("default")
+    jobs.claim_batch("default", 1, timedelta(seconds=0.3))  # and is never heard of again
+    start(perform=writes_a_receipt, poll_interval=3600)
+    until(lambda: receipts(ask) == [id])
+
+
+def test_it_survives_the_loss_of_every_connection(jobs: Jobs, ask: Ask, start: Any) -> None:
+    ours = {id for (id,) in ask("select id from information_schema.processlist")}
+    start(perform=writes_a_receipt, poll_interval=3600, retry_timeout=0.1)
+    ids = [jobs.enqueue("default")]
+    until(lambda: receipts(ask) == ids)
+    for _ in range(2):
+        for id in {id for (id,) in ask("select id from information_schema.processlist where user = 'root'")} - ours:
+            with suppress(pymysql.MySQLError):  # it may have gone by itself
+                ask(f"kill {id}")
+        ids.append(jobs.enqueue("default"))
+        until(lambda: receipts(ask) == ids)
+
+
+def test_what_cannot_start_says_what_to_do(dsn: str, jobs: Jobs) -> None:
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"queue": "nope"}, "unknown queue"),
+        ({"schema": "elsewhere"}, "not installed"),
+    ]
+    for options, message in refused:
+        with pytest.raises(SetupError, match=message) as error:
+            Worker(dsn, perform=print, **options).run()
+        assert error.value.hint
+
+
+def test_workers_beside_producers_lose_nothing_and_double_nothing(jobs: Jobs, dsn: str, ask: Ask, start: Any) -> None:
+    """Eight producers and four workers; deadlocks and lock timeouts are retried, not raised."""
+    enqueued: list[int] = []
+
+    def produce() -> None:
+        with closing(open_connection(dsn, autocommit=True)) as conn:
+            enqueued.extend(Jobs(conn).enqueue("default", {"n": n}) for n in range(100))
+
+    for _ in range(4):
+        start(perform=writes_a_receipt, max_demand=2, retry_timeout=0.1)
+    producers = [threading.Thread(target=produce) for _ in range(8)]
+    for producer in producers:
+        producer.start()
+    for producer in producers:
+        producer.join(60)
+    until(lambda: ask("select count(*) from job") == [(0,)], seconds=60)
+    assert receipts(ask) == sorted(enqueued)
+    assert len(enqueued) == 800
