@@ -40,7 +40,12 @@ DEFAULTS: dict[str, tuple[object, ...]] = {
 """The arguments that may be left out, as on PostgreSQL: a procedure has no defaults, so they are sent."""
 
 MISSING = 1305
-REDEPLOYED_WITHIN = 5.0
+"""A deploy on MySQL has dropped a procedure and not yet made it again."""
+
+CONFLICTS = (1213, 1205, 1020)
+"""Deadlock, lock wait timeout, and MariaDB's changed row: the whole transaction is to be tried anew."""
+
+RETRIED_FOR = 5.0
 
 
 class MysqlCalls:
@@ -67,10 +72,11 @@ class MysqlCalls:
         return [_job(dict(zip(names, row, strict=True))) for row in rows]
 
     def _call(self, function: str, args: Sequence[object]) -> tuple[list[str], Sequence[tuple[Any, ...]]]:
-        """Call, and once more while a deploy on MySQL has dropped a procedure and not yet made it again."""
+        """Call, again while a deploy has it missing, and after a conflict if the call was all of its transaction."""
         sent = [_adapt(arg) for arg in (*args, *DEFAULTS.get(function, ())[len(args) :])]
         statement = f"call `{self._schema}`.`{function}`({', '.join(['%s'] * len(sent))})"
-        deadline = time.monotonic() + REDEPLOYED_WITHIN
+        alone = self._conn.get_autocommit() and not self._in_transaction()
+        deadline = time.monotonic() + RETRIED_FOR
         while True:
             try:
                 return self._execute(statement, sent)
@@ -78,25 +84,22 @@ class MysqlCalls:
                 code, text = (*error.args, None, None)[:2]
                 if code in ERRORS:
                     raise ERRORS[code](text) from error
-                if code != MISSING or "PROCEDURE" not in str(text) or time.monotonic() > deadline:
+                if alone:
+                    # A killed call can't end the transaction it began for itself, and the next would take it for ours.
+                    with suppress(pymysql.MySQLError):
+                        self._conn.rollback()
+                missing = code == MISSING and "PROCEDURE" in str(text)
+                if not (missing or (alone and code in CONFLICTS)) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.01)
 
     def _execute(self, statement: str, sent: list[object]) -> tuple[list[str], Sequence[tuple[Any, ...]]]:
-        alone = self._conn.get_autocommit() and not self._in_transaction()
         with closing(self._conn.cursor(Cursor)) as cursor:
-            try:
-                cursor.execute(statement, sent)
-                names = [column[0] for column in cursor.description or ()]
-                rows = cursor.fetchall() if names else ()
-                while cursor.nextset():
-                    pass
-            except pymysql.MySQLError as error:
-                if alone and error.args[0] not in ERRORS:
-                    # A killed call can't end the transaction it began for itself, and the next would take it for ours.
-                    with suppress(pymysql.MySQLError):
-                        self._conn.rollback()
-                raise
+            cursor.execute(statement, sent)
+            names = [column[0] for column in cursor.description or ()]
+            rows = cursor.fetchall() if names else ()
+            while cursor.nextset():
+                pass
             return names, rows
 
     def _in_transaction(self) -> bool:

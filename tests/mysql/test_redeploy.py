@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
+import pymysql
+import pytest
 from contract.harness import Db
 
 from ectojob_py import Jobs
@@ -49,3 +51,20 @@ def test_migrators_take_turns(dsn: str, ask: Ask) -> None:
         applied = list(pool.map(lambda _: migrate(dsn, "short lived"), range(3)))
     ask("drop database `short lived`")
     assert sorted(applied, key=len) == [[], [], ["0001_queue", "0002_job"]]
+
+
+@pytest.mark.parametrize("lost", ["end_call", "give_batch"])
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_a_call_that_lacks_a_procedure_says_so_and_changes_nothing(
+    db: Db, dsn: str, connect: Connect, ask: Ask, lost: str, autocommit: bool
+) -> None:
+    db.jobs.enqueue("default")
+    conn = connect(autocommit=autocommit)
+    ask(f"drop procedure {lost}")
+    try:
+        with db.changes_nothing():
+            with pytest.raises(pymysql.OperationalError, match=lost):
+                ask("call claim_batch('default', 1, null)", on=conn)
+            conn.commit()
+    finally:
+        migrate(dsn)

@@ -15,8 +15,10 @@ begin
     declare v_id bigint;
     declare exit handler for sqlexception
     begin
-        declare continue handler for 1305 begin end;
-        if v_own then rollback; elseif not v_own then rollback to savepoint ectojob; end if;
+        begin
+            declare continue handler for 1305 begin end;  -- a deadlock has taken the savepoint with it
+            if v_own then rollback; elseif not v_own then rollback to savepoint ectojob; end if;
+        end;
         resignal;
     end;
 
