@@ -12,9 +12,10 @@ from time import perf_counter
 from typing import Any
 
 from ectojob_py.client import Jobs
-from ectojob_py.database import Engine, Lent, Pool
+from ectojob_py.engine import Engine
 from ectojob_py.errors import HandlerError
 from ectojob_py.job import Job
+from ectojob_py.pool import Connections, Lent
 
 _HERE = Path(__file__).parent
 
@@ -43,7 +44,9 @@ class Report:
 class Attempt:
     """Runs attempts on connections of a pool."""
 
-    def __init__(self, perform: Perform, engine: Engine, pool: Pool, schema: str, log: logging.Logger) -> None:
+    def __init__(
+        self, perform: Perform, engine: Engine, pool: Connections[Any], schema: str, log: logging.Logger
+    ) -> None:
         """Take the handler, or a mapping that has one per ``params["type"]``."""
         self._engine = engine
         self._perform = perform

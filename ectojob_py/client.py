@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from ectojob_py.database import calls_on
+from ectojob_py.calls import calls_on
 from ectojob_py.job import Document, Job
 
 Params = Mapping[str, Any]

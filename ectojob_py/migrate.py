@@ -9,7 +9,7 @@ from typing import Any
 
 from yoyo import exceptions, get_backend, read_migrations
 
-from ectojob_py.database import kind_of
+from ectojob_py.engine import kind_of
 from ectojob_py.errors import SetupError
 
 logger = logging.getLogger("ectojob")

@@ -11,7 +11,7 @@ from time import monotonic
 from ectojob_py.attempt import Attempt, Outcome, Perform, Report
 from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
-from ectojob_py.database import Engine, Listener
+from ectojob_py.engine import Engine, Listener
 from ectojob_py.hands import Hands
 from ectojob_py.leases import Leases
 
@@ -44,7 +44,7 @@ class Shift:
         self._log = options.log
         self._bell = Bell()
         self._attention_span = engine.attention_span
-        self._pool = engine.open_pool(options.dsn, options.hands)
+        self._pool = engine.open_pool(options.dsn)
         attempt = Attempt(options.perform, engine, self._pool, options.schema, options.log)
         self._hands = Hands(options.hands, attempt.run, self._bell)
         self._leases = Leases()

@@ -12,7 +12,7 @@ from math import inf
 from time import monotonic
 
 from ectojob_py.attempt import Perform
-from ectojob_py.database import Listener, engine_of
+from ectojob_py.engine import Listener, engine_of
 from ectojob_py.shift import Options, Shift
 
 _FEW = 20

@@ -1,11 +1,15 @@
 """What a worker needs of MySQL and MariaDB."""
 
+from functools import partial
+
 import psycopg
 import pymysql
 
 from ectojob_py.errors import SetupError, UnknownQueue
-from ectojob_py.mysql.handler_connection import Pool
+from ectojob_py.mysql.connection import connect
+from ectojob_py.mysql.handler_connection import READ_COMMITTED, HandlerConnection
 from ectojob_py.mysql.listener import NAP, Listener
+from ectojob_py.pool import Connections
 
 __all__ = ["Error", "Listener", "attention_span", "open_pool", "setup_error"]
 
@@ -13,9 +17,14 @@ Error = (pymysql.MySQLError, psycopg.DatabaseError)
 """What the driver raises, and what ``MysqlCalls`` makes of the codes of the contract."""
 
 attention_span = NAP
-open_pool = Pool
 
 NO_DATABASE, NO_PROCEDURE, NO_RIGHT = 1049, 1305, 1370
+
+
+def open_pool(dsn: str) -> Connections[HandlerConnection]:
+    """Make a pool of handlers' connections."""
+    options = {"autocommit": False, "init_command": READ_COMMITTED}
+    return Connections(partial(connect, dsn, HandlerConnection, **options), pymysql.OperationalError)
 
 
 def setup_error(error: Exception, schema: str) -> SetupError:

@@ -98,9 +98,11 @@ class _Ear:
         return heard
 
     def close(self) -> None:
-        """Let the thread end; its nap is the longest that may take."""
+        """Let the thread end, and wait for it: that may take a nap."""
         self._closed = True
         self._wanted.set()
+        if self._thread is not None:
+            self._thread.join(2 * NAP)
 
     def _run(self) -> None:
         try:

@@ -11,6 +11,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from ectojob_py.errors import HandlerError
+from ectojob_py.guard import ENDED, Guard
 
 # A peer that vanished without a word is noticed after 15 s instead of two hours.
 _DEFAULTS = {
@@ -21,8 +22,6 @@ _DEFAULTS = {
     "keepalives_count": "2",
     "tcp_user_timeout": "15000",
 }
-
-_ENDED = "ended the transaction with a statement"
 
 
 def with_defaults(dsn: str) -> str:
@@ -41,7 +40,7 @@ class HandlerCursor(psycopg.Cursor[Any]):
         return self
 
 
-class HandlerConnection(psycopg.Connection[Any]):
+class HandlerConnection(Guard, psycopg.Connection[Any]):
     """A psycopg connection that a handler may use for everything but ending its transaction, which is the worker's.
 
     The transaction begins at the handler's first statement, and ends with the job. ``with conn.transaction():`` is a
@@ -52,22 +51,14 @@ class HandlerConnection(psycopg.Connection[Any]):
         """Make the connection; nothing is handed out yet."""
         super().__init__(*args, **kwargs)
         self.cursor_factory = HandlerCursor
-        self._handed_out = False
         self._begun = False
-        self._misuse: HandlerError | None = None
 
     @contextmanager
     def handed_out(self) -> Iterator[None]:
-        """Guard the transaction for the time of the block; raise ``HandlerError`` at its end if it was broken."""
-        self._misuse = None
+        """Guard the transaction for the time of the block, and refuse to go on with an aborted one."""
         self._begun = False
-        self._handed_out = True
-        try:
+        with super().handed_out():
             yield
-        finally:
-            self._handed_out = False
-        if self._misuse:
-            raise self._misuse
         if self.info.transaction_status == TransactionStatus.INERROR:
             msg = "the handler caught an error that aborted its transaction; wrap the statement in conn.transaction()"
             raise HandlerError(msg)
@@ -92,7 +83,7 @@ class HandlerConnection(psycopg.Connection[Any]):
         """Refuse what a statement did to the transaction: psycopg began one before it, so it must still be open."""
         ended = command == "COMMIT" or self.info.transaction_status == TransactionStatus.IDLE
         if ended and not self.pgconn.pipeline_status:
-            self._refuse(_ENDED)
+            self.refuse(ENDED)
 
     def wait(self, *args: Any, **kwargs: Any) -> Any:
         """Wait as psycopg does, whatever for, and look whether a transaction that was open still is."""
@@ -101,15 +92,8 @@ class HandlerConnection(psycopg.Connection[Any]):
         finally:
             idle = self.info.transaction_status == TransactionStatus.IDLE
             if self._begun and idle:
-                self._refuse(_ENDED)
+                self.refuse(ENDED)
             self._begun = not idle
-
-    def _refuse(self, deed: str) -> None:
-        if self._handed_out:
-            self._misuse = HandlerError(
-                f"the handler {deed}; its writes commit together with the job's completion, so leave that to the worker"
-            )
-            raise self._misuse
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -123,22 +107,22 @@ class HandlerConnection(psycopg.Connection[Any]):
 
     def commit(self) -> None:
         """Commit; not for handlers."""
-        self._refuse("called commit()")
+        self.refuse("called commit()")
         super().commit()
 
     def rollback(self) -> None:
         """Roll back; not for handlers, who raise an exception instead."""
-        self._refuse("called rollback()")
+        self.refuse("called rollback()")
         super().rollback()
 
     def close(self) -> None:
         """Close; not for handlers."""
-        self._refuse("called close()")
+        self.refuse("called close()")
         super().close()
 
     def set_autocommit(self, value: bool) -> None:
         """Set autocommit; not for handlers."""
-        self._refuse("set autocommit")
+        self.refuse("set autocommit")
         super().set_autocommit(value)
 
     @contextmanager
@@ -146,7 +130,7 @@ class HandlerConnection(psycopg.Connection[Any]):
         self, savepoint_name: str | None = None, force_rollback: bool = False
     ) -> Iterator[psycopg.Transaction]:
         """Open a transaction; for handlers a savepoint, always."""
-        if self._handed_out and self.info.transaction_status == TransactionStatus.IDLE:
+        if self.handing_out and self.info.transaction_status == TransactionStatus.IDLE:
             self.execute("select")  # psycopg would make an outermost block a transaction of its own, and commit it
         with super().transaction(savepoint_name, force_rollback) as block:
             yield block

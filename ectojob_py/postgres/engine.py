@@ -1,17 +1,24 @@
 """What a worker needs of PostgreSQL."""
 
+from functools import partial
 from math import inf
 
 import psycopg
 
 from ectojob_py.errors import SetupError, UnknownQueue
+from ectojob_py.pool import Connections
+from ectojob_py.postgres.connection import HandlerConnection, with_defaults
 from ectojob_py.postgres.listener import Listener
-from ectojob_py.postgres.pool import open_pool
 
 __all__ = ["Error", "Listener", "attention_span", "open_pool", "setup_error"]
 
 Error = (psycopg.Error,)
 attention_span = inf
+
+
+def open_pool(dsn: str) -> Connections[HandlerConnection]:
+    """Make a pool of handlers' connections."""
+    return Connections(partial(HandlerConnection.connect, with_defaults(dsn)), psycopg.OperationalError)
 
 
 def setup_error(error: Exception, schema: str) -> SetupError:

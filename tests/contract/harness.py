@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from pymysql.cursors import DictCursor
 
 from ectojob_py import Jobs
-from ectojob_py.database import Calls, calls_on
+from ectojob_py.calls import Calls, calls_on
 from ectojob_py.mysql.connection import connect
 
 Row = dict[str, Any]

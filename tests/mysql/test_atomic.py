@@ -13,7 +13,7 @@ from contract.harness import STATES, Db
 from pymysql.constants import SERVER_STATUS
 
 from ectojob_py import Jobs, LeaseLost, UnknownQueue
-from ectojob_py.database import calls_on
+from ectojob_py.calls import calls_on
 
 from .conftest import Ask, Connect, Connection
 

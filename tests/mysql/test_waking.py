@@ -9,7 +9,7 @@ import pytest
 from contract.harness import Db, Row
 
 from ectojob_py import Jobs
-from ectojob_py.database import calls_on
+from ectojob_py.calls import calls_on
 
 from .conftest import Ask, Connect, Connection
 

@@ -1,0 +1,61 @@
+"""What a worker asks of a database, and which one answers."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from importlib import import_module
+from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
+
+from ectojob_py.bell import Bell
+from ectojob_py.client import Jobs
+from ectojob_py.errors import SetupError
+from ectojob_py.pool import Connections
+
+
+class Listener(AbstractContextManager["Listener"], Protocol):
+    """The connection on which a worker listens, claims and sweeps; any of its errors means that it is lost."""
+
+    jobs: Jobs
+
+    def due_in(self, queue: str) -> float | None:
+        """Return the seconds until the sweep has work next, by the database's clock; ``None``: none known."""
+
+    def wait(self, timeout: float, bell: Bell, empty: set[str]) -> tuple[set[str], set[str]]:
+        """Sleep; return the queues that have a job to run, and those whose next due moment may have changed.
+
+        ``empty``: the queues that had no more jobs when last looked at, and so are worth listening to.
+        """
+
+
+class Engine(Protocol):
+    """What a worker needs of a database. A module: ``ectojob_py.postgres.engine``."""
+
+    @property
+    def Error(self) -> tuple[type[Exception], ...]:
+        """What the driver raises."""
+
+    @property
+    def attention_span(self) -> float:
+        """For how many seconds at most wake-ups are to be trusted, whatever the poll interval."""
+
+    @property
+    def Listener(self) -> Callable[[str, str, tuple[str, ...]], Listener]:
+        """Connect and listen: dsn, schema, queues."""
+
+    @property
+    def open_pool(self) -> Callable[[str], Connections[Any]]:
+        """Make a pool of handlers' connections: dsn."""
+
+    @property
+    def setup_error(self) -> Callable[[Exception, str], SetupError]:
+        """Say what keeps a worker from starting, and the remedy: error, schema."""
+
+
+def kind_of(dsn: str) -> str:
+    """Return which database a dsn names: ``mysql`` for a ``mysql://`` one (MariaDB too), else ``postgres``."""
+    return "mysql" if urlsplit(dsn).scheme == "mysql" else "postgres"
+
+
+def engine_of(dsn: str) -> Engine:
+    """Return the engine that a dsn names."""
+    return cast(Engine, import_module(f"ectojob_py.{kind_of(dsn)}.engine"))

@@ -1,0 +1,35 @@
+"""What keeps a handler from ending the transaction it was given."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ectojob_py.errors import HandlerError
+
+ENDED = "ended the transaction with a statement"
+
+
+class Guard:
+    """A connection that knows when a handler has it, and then refuses what is the worker's to do."""
+
+    handing_out = False
+    _misuse: HandlerError | None = None
+
+    @contextmanager
+    def handed_out(self) -> Iterator[None]:
+        """Guard the transaction for the time of the block; raise ``HandlerError`` at its end if it was broken."""
+        self._misuse = None
+        self.handing_out = True
+        try:
+            yield
+        finally:
+            self.handing_out = False
+        if self._misuse:
+            raise self._misuse
+
+    def refuse(self, deed: str) -> None:
+        """Raise ``HandlerError``, if it is a handler who did it; also at the end, in case the handler caught it."""
+        if self.handing_out:
+            self._misuse = HandlerError(
+                f"the handler {deed}; its writes commit together with the job's completion, so leave that to the worker"
+            )
+            raise self._misuse
