@@ -23,7 +23,7 @@ def test_the_one_file_script_gives_the_same_schema(conn: psycopg.Connection[Any]
     assert "\\ir" not in script
     delivered = snapshot(conn)
     conn.execute(sql.SQL("drop schema jobs cascade"))
-    psql = [binaries(max(VERSIONS)) / "psql", "-X", "-q", "-d", dsn]
+    psql = [str(binaries(max(VERSIONS)) / "psql"), "-X", "-q", "-d", dsn]
     done = subprocess.run(psql, input=script, check=True, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("", "")
     assert snapshot(conn) == delivered
