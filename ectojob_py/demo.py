@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
@@ -45,12 +45,14 @@ def main(dsn: str | None = None, psql: bool = False) -> int:
     if psql:
         return _psql(folder, dsn)
     if dsn is not None:
-        return _Shop(dsn, folder, "psql").run()
+        with closing(_Shop(dsn, folder, "psql")) as shop:
+            return shop.run()
     with _server(folder) as server:
         with psycopg.connect(server.dsn(), autocommit=True) as conn:  # every run begins anew
             conn.execute("drop database if exists demo with (force)")
             conn.execute("create database demo")
-        return _Shop(server.dsn("demo"), folder, "make psql (or: ectojob demo --psql)").run()
+        with closing(_Shop(server.dsn("demo"), folder, "make psql (or: ectojob demo --psql)")) as shop:
+            return shop.run()
 
 
 @contextmanager
@@ -94,6 +96,9 @@ class _Shop:
         self._show("select * from jobs.queue_depth")
         self._show("select id, attempt, max_attempts, failed_at, last_error from jobs.failed limit 3")
         return self._audit()
+
+    def close(self) -> None:
+        self._conn.close()
 
     def _open(self) -> None:
         migrate(self._dsn)
