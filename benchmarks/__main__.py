@@ -1,0 +1,54 @@
+"""``python -m benchmarks``: run, print the table, write the results."""
+
+import json
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from benchmarks.lab import HERE, lab
+from benchmarks.measure import Row, measure
+from benchmarks.report import show
+from benchmarks.size import FULL, QUICK
+
+WORKLOADS = {"w1": "w1_enqueue", "w2": "w2_bulk", "w3": "w3_drain"}
+DEFAULT = "w1,w2,w3"
+
+
+def main(
+    full: Annotated[bool, typer.Option(help="The sizes of PERFORMANCE.md, five rounds; half an hour or more.")] = False,
+    only: Annotated[str, typer.Option(help=f"Some of {','.join(WORKLOADS)}.")] = "",
+    fsync: Annotated[str, typer.Option(help="on, off, or on,off")] = "on,off",
+    rounds: Annotated[int | None, typer.Option(help="How often everything is measured.")] = None,
+    hands: Annotated[int | None, typer.Option(help="Connections of a worker, and of its limit.")] = None,
+    drain: Annotated[int | None, typer.Option(help="Jobs to drain one by one.")] = None,
+    fast_drain: Annotated[int | None, typer.Option(help="Jobs to drain in batches.")] = None,
+    seconds: Annotated[int | None, typer.Option(help="Length of each pgbench run.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the results are written.")] = HERE / "out",
+) -> None:
+    """Measure ectojob beside bare SQL on a PostgreSQL server of its own. Only ratios within one run mean anything."""
+    size = FULL if full else QUICK
+    given = {
+        "rounds": rounds, "hands": hands, "drain": drain, "fast_drain": fast_drain, "seconds": seconds,
+    }  # fmt: skip
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    size = replace(size, **changes)
+    names = (only or (",".join(WORKLOADS) if full else DEFAULT)).lower().split(",")
+    console = Console()
+    rows: list[Row] = []
+    with lab() as server, console.status("starting") as status:
+        for setting in fsync.split(","):
+            server.set_fsync(setting)
+            for name in names:
+                workload = import_module(f"benchmarks.workloads.{WORKLOADS[name]}")
+                for group in workload.groups(server, size):
+                    rows.extend(measure(group, size.rounds, setting, status.update))
+    out.mkdir(exist_ok=True)
+    (out / "results.json").write_text(json.dumps([row.as_json() for row in rows], indent=1))
+    show(rows, console)
+
+
+typer.run(main)

@@ -1,0 +1,1 @@
+"""The processes that drain; ``benchmarks.crew`` says how they talk."""

@@ -1,0 +1,63 @@
+"""The least that a worker in Python can do: a loop of bare SQL over psycopg on each of some threads.
+
+``one``: claim 100 by one UPDATE, then one DELETE per job, each committed. ``hundred``: claim 100, delete them by one
+statement. ``delete``: ``delete ... skip locked`` of 100. Jobs are read as the driver returns them; nothing is done.
+"""
+
+import sys
+import threading
+from collections.abc import Callable
+
+import psycopg
+
+from benchmarks.drainers.progress import Progress
+from benchmarks.lab import LIMITS
+
+CLAIM = (LIMITS / "claim.sql").read_text()
+DELETE_LOCKED = (LIMITS / "delete_locked.sql").read_text()
+ONE = "delete from bare.job where queue = 'bench' and id = %s and attempt = %s and state = 'IN_PROGRESS'"
+HUNDRED = "delete from bare.job where queue = 'bench' and id = any(%s) and state = 'IN_PROGRESS'"
+
+Connection = psycopg.Connection[tuple[int, int, object]]
+
+
+def one(conn: Connection, progress: Progress) -> None:
+    """One transaction per job."""
+    while jobs := conn.execute(CLAIM).fetchall():
+        for id, attempt, _ in jobs:
+            conn.execute(ONE, [id, attempt])
+            progress.done += 1
+
+
+def hundred(conn: Connection, progress: Progress) -> None:
+    """Acknowledge by 100."""
+    while jobs := conn.execute(CLAIM).fetchall():
+        conn.execute(HUNDRED, [[job[0] for job in jobs]])
+        progress.done += len(jobs)
+
+
+def delete(conn: Connection, progress: Progress) -> None:
+    """Take and forget, at once."""
+    while jobs := conn.execute(DELETE_LOCKED).fetchall():
+        progress.done += len(jobs)
+
+
+MODES: dict[str, Callable[[Connection, Progress], None]] = {"one": one, "hundred": hundred, "delete": delete}
+
+
+def main(dsn: str, mode: str, hands: int) -> None:
+    """Drain the bare table on so many connections."""
+    progress = Progress()
+    progress.begin()
+    conns = [psycopg.connect(dsn, autocommit=True, prepare_threshold=0) for _ in range(hands)]
+    threads = [threading.Thread(target=MODES[mode], args=(conn, progress)) for conn in conns]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    progress.tell()
+    sys.stdin.read()  # the coordinator ends this process
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -1,0 +1,120 @@
+"""The server that everything is measured on, with ectojob and an equal bare table in one database."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from benchmarks.counters import Counters
+from ectojob_py.embedded import EmbeddedServer, binaries
+from ectojob_py.migrate import migrate
+
+HERE = Path(__file__).parent
+LIMITS = HERE / "limits"
+QUEUE = "bench"
+POSTGRES = 18
+
+_SETTINGS = {
+    "shared_buffers": "512MB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "1h",  # the lab says when: before each measurement
+    "max_connections": "300",
+    "track_wal_io_timing": "off",
+}
+
+LOAD = """
+insert into {} (queue, state, priority, schedule, max_attempts, params, inserted_at, updated_at)
+select 'bench', 'AVAILABLE', 0, clock_timestamp(), 5, '{{}}', clock_timestamp(), clock_timestamp()
+from generate_series(1, %s)
+"""
+
+
+class Lab:
+    """A running server; ``conn`` is the coordinator's own connection, autocommit."""
+
+    def __init__(self, server: EmbeddedServer, dsn: str) -> None:
+        """Take the server and the database's dsn."""
+        self.server = server
+        self.dsn = dsn
+        self.conn = psycopg.connect(dsn, autocommit=True, application_name="bench-lab")
+        self.fsync = "on"
+        self.counters = Counters(server.data, dsn)
+
+    def set_fsync(self, value: str) -> None:
+        """Turn fsync on or off, for all sessions."""
+        self.conn.execute(f"alter system set fsync = {value}")
+        self.conn.execute("select pg_reload_conf()")
+        while self.conn.execute("show fsync").fetchone() != (value,):
+            sleep(0.01)
+        self.fsync = value
+
+    def clear(self, settle: bool = True) -> None:
+        """Empty both tables; ``settle``: and let no checkpoint fall into what is measured next."""
+        self.conn.execute("truncate jobs.job, bare.job")
+        if settle:
+            self.conn.execute("checkpoint")
+
+    def load(self, table: str, jobs: int) -> None:
+        """Put AVAILABLE jobs into ``jobs.job`` or ``bare.job``, as a bulk enqueue leaves them."""
+        with self.conn.transaction():
+            self.conn.execute("set local session_replication_role = replica")  # nobody is told
+            self.conn.execute(LOAD.format(table), [jobs])
+        self.conn.execute(f"vacuum analyze {table}")
+
+    def left(self, table: str) -> int:
+        """Return how many rows the table has."""
+        row = self.conn.execute(f"select count(*) from {table}").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def pgbench(self, script: Path, clients: int, seconds: int, *more: str) -> float:
+        """Run a script over and over on so many connections; return transactions per second."""
+        dsn = conninfo_to_dict(self.dsn)
+        threads = str(min(clients, os.cpu_count() or 1))
+        done = subprocess.run(
+            [
+                self.server.program("pgbench"), "-n", "-M", "prepared", "-f", script, "-c", str(clients), "-j", threads,
+                "-T", str(seconds), "-h", str(dsn["host"]), "-p", str(dsn["port"]), "-U", str(dsn["user"]),
+                *more, str(dsn["dbname"]),
+            ],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        found = re.search(r"tps = ([\d.]+)", done.stdout)
+        assert found is not None, done.stdout
+        return float(found[1])
+
+
+@contextmanager
+def lab() -> Iterator[Lab]:
+    """Start a server in a temporary folder, with ectojob and the bare table; remove it at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="ectojob-bench-"))
+    folder.chmod(0o755)
+    server = EmbeddedServer(folder, binaries(POSTGRES), _SETTINGS)
+    try:
+        server.start()
+        dsn = server.dsn()
+        migrate(dsn)
+        made = Lab(server, dsn)
+        made.conn.execute((LIMITS / "table.sql").read_text())
+        made.conn.execute("select jobs.create_queue(%s)", [QUEUE])
+        yield made
+        made.conn.close()
+    finally:
+        if server.running():
+            server.stop("immediate")
+        shutil.rmtree(folder)
+
+
+def scalar(conn: psycopg.Connection[Any], query: str, *args: object) -> Any:
+    """Return the one value of a query."""
+    row = conn.execute(query, args).fetchone()
+    return None if row is None else row[0]

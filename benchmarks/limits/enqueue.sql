@@ -1,0 +1,1 @@
+select jobs.enqueue('bench', '{}');

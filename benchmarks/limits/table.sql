@@ -1,0 +1,15 @@
+-- The table of jobs without its trigger and functions: same columns, constraints and indexes.
+create schema bare;
+create table bare.job (like jobs.job including all);
+
+-- The same with what most queues have: a trigger that notifies at each insert.
+create table bare.notified (like jobs.job including all);
+
+create function bare.notify() returns trigger language plpgsql as $$
+begin
+    perform pg_notify('bare.' || new.queue, '');
+    return null;
+end
+$$;
+
+create trigger notify after insert on bare.notified for each row execute function bare.notify();

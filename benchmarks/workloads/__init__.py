@@ -1,0 +1,1 @@
+"""One module per workload: ``groups(lab, size)`` yields what is measured alternately."""

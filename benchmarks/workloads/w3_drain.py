@@ -1,0 +1,51 @@
+"""W3: one worker process drains, one transaction per job and in batches, beside loops of bare SQL."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from benchmarks.crew import drain, drainer
+from benchmarks.lab import Lab, scalar
+from benchmarks.measure import Contestant, Group, Sample
+from benchmarks.size import Size
+
+ONE = "bare UPDATE by 100, one DELETE per job and commit"
+HUNDRED = "bare UPDATE by 100, DELETE by 100"
+DELETE = "bare DELETE ... SKIP LOCKED by 100"
+
+
+def groups(lab: Lab, size: Size) -> Iterator[Group]:
+    """Compare each promise with the limit of the same kind."""
+    hands, jobs, fast = size.hands, size.drain, size.fast_drain
+    connections = f"one process, {hands} connections"
+    yield Group(
+        "W3",
+        f"drain {jobs:,}, one transaction per job",
+        [
+            Contestant(ONE, partial(bare, lab, "one", hands, jobs), f"{connections}, a thread each"),
+            Contestant("Worker(perform)", partial(ours, lab, "one", hands, jobs), connections, ONE),
+        ],
+    )
+    yield Group(
+        "W3",
+        f"drain {fast:,}, in batches",
+        [
+            Contestant(HUNDRED, partial(bare, lab, "hundred", 1, fast), "one process, one connection"),
+            Contestant(DELETE, partial(bare, lab, "delete", 1, fast), "one process, one connection", HUNDRED),
+        ],
+    )
+
+
+def ours(lab: Lab, mode: str, hands: int, jobs: int, processes: int = 1) -> Sample:
+    """Drain ``jobs.job`` by our worker."""
+    lab.clear()
+    lab.load("jobs.job", jobs)
+    commands = [drainer("ours", lab.dsn, mode, str(hands))] * processes
+    return drain(lab, commands, jobs, lambda: bool(scalar(lab.conn, "select not exists (select from jobs.job)")))
+
+
+def bare(lab: Lab, mode: str, hands: int, jobs: int, processes: int = 1) -> Sample:
+    """Drain ``bare.job`` by a loop of bare SQL."""
+    lab.clear()
+    lab.load("bare.job", jobs)
+    commands = [drainer("bare", lab.dsn, mode, str(hands))] * processes
+    return drain(lab, commands, jobs, lambda: bool(scalar(lab.conn, "select not exists (select from bare.job)")))
