@@ -12,6 +12,8 @@ class Guard:
     """A connection that knows when a handler has it, and then refuses what is the worker's to do."""
 
     handing_out = False
+    demoted = False
+    """Whether the server refused to write: it isn't the primary, or isn't any more."""
     _misuse: HandlerError | None = None
 
     @contextmanager

@@ -18,6 +18,10 @@ class Lent(Protocol):
     def closed(self) -> bool:
         """Whether it is closed, or broken as far as the driver knows."""
 
+    @property
+    def demoted(self) -> bool:
+        """Whether its server refused to write: then it isn't the primary, or isn't any more."""
+
     def fileno(self) -> int:
         """Return its socket."""
 
@@ -64,6 +68,8 @@ class Connections(Generic[Conn]):
 
     def putconn(self, conn: Conn) -> None:
         """Take a connection back; close it if it is broken, or was lent before the last ``check``."""
+        if conn.demoted:
+            self.check()
         if conn.closed or conn not in self._trusted:
             self._drop(conn)
         else:

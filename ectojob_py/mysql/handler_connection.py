@@ -12,6 +12,8 @@ from ectojob_py.guard import ENDED, Guard
 READ_COMMITTED = "set session transaction isolation level read committed"
 """At REPEATABLE READ a claim leaves gap locks, and enqueuers wait for them."""
 
+READ_ONLY = 1290
+
 
 class HandlerConnection(Guard, pymysql.Connection):
     """A PyMySQL connection that a handler may use for everything but ending its transaction, which is the worker's.
@@ -31,7 +33,11 @@ class HandlerConnection(Guard, pymysql.Connection):
     def query(self, sql: Any, unbuffered: bool = False) -> int:
         """Run a statement, and look whether it ended the transaction: COMMIT does, and so does any DDL."""
         open_before = self._in_transaction()
-        affected = super().query(sql, unbuffered)
+        try:
+            affected = super().query(sql, unbuffered)
+        except pymysql.OperationalError as error:
+            self.demoted |= error.args[0] == READ_ONLY
+            raise
         if open_before and not self._in_transaction():
             self.refuse(ENDED)
         return affected

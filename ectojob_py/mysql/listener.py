@@ -20,6 +20,10 @@ NAP = 1.0
 """Seconds an ear sleeps in the server before it looks by itself: a job that was enqueued inside a transaction wakes
 nobody, unless its client calls ``wake`` after the commit."""
 
+PATIENCE = 20.0
+"""Seconds after which a server that doesn't answer is given up. An ear hears of it every nap; a longer sweep ends on
+the server all the same."""
+
 INTERRUPTED = 1317
 
 
@@ -28,7 +32,7 @@ class Listener:
 
     def __init__(self, dsn: str, schema: str, queues: tuple[str, ...]) -> None:
         """Connect; the ears connect when first asked to listen."""
-        self._conn = connect(dsn, autocommit=True, init_command=READ_COMMITTED)
+        self._conn = connect(dsn, autocommit=True, init_command=READ_COMMITTED, read_timeout=PATIENCE)
         self._calls = MysqlCalls(self._conn, schema)
         self.jobs = Jobs(self._conn, schema)
         self._ears = {queue: _Ear(dsn, schema, queue) for queue in queues}
@@ -106,7 +110,7 @@ class _Ear:
 
     def _run(self) -> None:
         try:
-            conn = connect(self._dsn, autocommit=True, init_command=READ_COMMITTED)
+            conn = connect(self._dsn, autocommit=True, init_command=READ_COMMITTED, read_timeout=PATIENCE)
             try:
                 while self._wanted.wait() and not self._closed:
                     if self._job_within(conn, NAP):

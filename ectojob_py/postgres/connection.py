@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from types import TracebackType
 from typing import Any
 
@@ -12,6 +13,7 @@ from psycopg.rows import tuple_row
 
 from ectojob_py.errors import HandlerError
 from ectojob_py.guard import ENDED, Guard
+from ectojob_py.postgres.heartbeat import LivelyConnection
 
 # A peer that vanished without a word is noticed after 15 s instead of two hours.
 _DEFAULTS = {
@@ -40,7 +42,7 @@ class HandlerCursor(psycopg.Cursor[Any]):
         return self
 
 
-class HandlerConnection(Guard, psycopg.Connection[Any]):
+class HandlerConnection(Guard, LivelyConnection):
     """A psycopg connection that a handler may use for everything but ending its transaction, which is the worker's.
 
     The transaction begins at the handler's first statement, and ends with the job. ``with conn.transaction():`` is a
@@ -52,6 +54,11 @@ class HandlerConnection(Guard, psycopg.Connection[Any]):
         super().__init__(*args, **kwargs)
         self.cursor_factory = HandlerCursor
         self._begun = False
+
+    @property
+    def patience(self) -> float:
+        """A handler's statements take as long as they take; what the worker itself says is short."""
+        return inf if self.handing_out else super().patience
 
     @contextmanager
     def handed_out(self) -> Iterator[None]:
@@ -89,6 +96,9 @@ class HandlerConnection(Guard, psycopg.Connection[Any]):
         """Wait as psycopg does, whatever for, and look whether a transaction that was open still is."""
         try:
             return super().wait(*args, **kwargs)
+        except psycopg.errors.ReadOnlySqlTransaction:
+            self.demoted = True
+            raise
         finally:
             idle = self.info.transaction_status == TransactionStatus.IDLE
             if self._begun and idle:

@@ -1,15 +1,16 @@
 """The connection on which a worker listens, claims and sweeps."""
 
 import select
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
-import psycopg
 from psycopg import sql
 
 from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
 from ectojob_py.postgres.connection import with_defaults
+from ectojob_py.postgres.heartbeat import LivelyConnection
 
 
 class Listener:
@@ -21,7 +22,7 @@ class Listener:
         self._channels = {
             f"{schema}.{queue}{suffix}": (queue, suffix) for queue in queues for suffix in ("", ".scheduled")
         }
-        self._conn = psycopg.connect(with_defaults(dsn), autocommit=True)
+        self._conn = LivelyConnection.connect(with_defaults(dsn), autocommit=True)
         self.jobs = Jobs(self._conn, schema)
         try:
             for channel in self._channels:
@@ -45,15 +46,18 @@ class Listener:
         return None if row is None or row[0] is None else float(row[0])
 
     def wait(self, timeout: float, bell: Bell, empty: set[str]) -> tuple[set[str], set[str]]:
-        """Sleep until a wake-up of any queue, the bell, or ``timeout`` seconds.
+        """Sleep until a wake-up of any queue, the bell, or ``timeout`` seconds, or to feel the server's pulse.
 
         Returns the queues that have a job to run now, and those whose next due moment may have changed.
         """
         heard = self._hear()
         if not heard:
-            select.select([self._conn.fileno(), bell.fileno()], [], [], timeout)
+            to_beat = max(0.0, self._conn.next_beat - monotonic())
+            select.select([self._conn.fileno(), bell.fileno()], [], [], min(timeout, to_beat))
             bell.silence()
             heard = self._hear()
+            if self._conn.next_beat <= monotonic():
+                self._conn.beat()
         return {queue for queue, suffix in heard if not suffix}, {queue for queue, suffix in heard if suffix}
 
     def _hear(self) -> set[tuple[str, str]]:

@@ -4,14 +4,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from time import monotonic
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pymysql
 import pytest
+from proxy import Proxy
 from worker.waiting import until
 
 from ectojob_py import Job, Jobs, SetupError, Worker
+from ectojob_py.mysql import listener
 from ectojob_py.mysql.connection import connect as open_connection
 
 from .conftest import Ask, Connect
@@ -36,7 +40,7 @@ def start(dsn: str) -> Iterator[Any]:
     running: list[tuple[Worker, threading.Thread]] = []
 
     def start(**options: Any) -> Worker:
-        worker = Worker(dsn, **options)
+        worker = Worker(options.pop("dsn", dsn), **options)
         thread = threading.Thread(target=worker.run)
         thread.start()
         running.append((worker, thread))
@@ -218,3 +222,36 @@ def test_workers_beside_producers_lose_nothing_and_double_nothing(jobs: Jobs, ds
     until(lambda: ask("select count(*) from job") == [(0,)], seconds=60)
     assert receipts(ask) == sorted(enqueued)
     assert len(enqueued) == 800
+
+
+def test_an_idle_worker_notices_a_black_hole(
+    dsn: str, jobs: Jobs, ask: Ask, start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "PATIENCE", 1.5)  # an ear's nap is one second
+    [(_, socket)] = parse_qsl(urlsplit(dsn).query)
+    with Proxy(lambda: Path(socket)) as proxy:
+        start(dsn=f"mysql://root@127.0.0.1:{proxy.port}", perform=writes_a_receipt, poll_interval=3600)
+        ids = [jobs.enqueue("default")]
+        until(lambda: ask("select count(*) from job") == [(0,)])
+        proxy.swallow()
+        ids.append(jobs.enqueue("default"))
+        until(lambda: ask("select count(*) from job") == [(0,)])
+    assert receipts(ask) == ids
+
+
+def test_a_handler_that_meets_a_read_only_server_makes_the_worker_drop_its_connections(
+    jobs: Jobs, ask: Ask, start: Any
+) -> None:
+    sessions = []
+
+    def perform(conn: Any, job: Job) -> None:
+        sessions.append(conn.thread_id())
+        with conn.cursor() as cursor:
+            cursor.execute("insert into jobs.receipt values (%s)", [job.id])
+            if job.attempt == 1:
+                cursor.execute("signal sqlstate 'HY000' set mysql_errno = 1290, message_text = 'it is --read-only'")
+
+    start(perform=perform, retry_timeout=0.05, max_demand=1)
+    id = jobs.enqueue("default")
+    until(lambda: ask("select count(*) from job") == [(0,)])
+    assert (receipts(ask), len(set(sessions))) == ([id], 2)

@@ -1,0 +1,88 @@
+"""Noticing a server that is out of reach while its connection looks alive.
+
+TCP sees that a host is gone (see ``connection._DEFAULTS``), but not that a proxy between goes on acknowledging and
+passes nothing on: such a connection raises nothing, and whoever waits for it waits for ever.
+"""
+
+from collections.abc import Generator
+from time import monotonic
+from typing import Any, NoReturn
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+INTERVAL = 15.0
+"""Seconds of silence after which an idle worker asks the server whether it is still there; it asks nothing else."""
+
+PATIENCE = 15.0
+"""Seconds that the worker waits for an answer to a call of its own before it looks whether the server is at it."""
+
+_READABLE = 1
+
+
+class _ImpatientConnection(psycopg.Connection[Any]):
+    """A connection that raises ``psycopg.OperationalError`` when an answer is not there in time."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make the connection, which has just heard of the server."""
+        super().__init__(*args, **kwargs)
+        self._heard_at = monotonic()
+
+    @property
+    def patience(self) -> float:
+        """Seconds that it waits for an answer."""
+        return PATIENCE
+
+    def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
+        """Wait as psycopg does, but not for ever."""
+        return super().wait(self._listening(gen), *args, **kwargs)
+
+    def _listening(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """Run a generator of psycopg's as it is, taking the time between what the server says."""
+        since = monotonic()
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if ready & _READABLE:
+                    since = self._heard_at = monotonic()
+                elif monotonic() - since > self.patience:
+                    self._lose_patience()
+                    since = monotonic()
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            return end.value
+
+    def _lose_patience(self) -> None:
+        self._give_up()
+
+    def _give_up(self) -> NoReturn:
+        self.close()  # an answer that came after all would be taken for the next call's
+        raise psycopg.OperationalError(f"the server did not answer for {self.patience:g} seconds")
+
+
+class LivelyConnection(_ImpatientConnection):
+    """A connection that gives a call up once nobody works on it, and can feel the server's pulse when there is none."""
+
+    @property
+    def next_beat(self) -> float:
+        """When ``beat`` is due, in ``monotonic`` seconds, unless the server says something before."""
+        return self._heard_at + INTERVAL
+
+    def beat(self) -> None:
+        """Ask the server whether it is there and takes writes; raise ``psycopg.Error`` when not.
+
+        A primary that became a standby, or was set read-only in a failover, may keep its connections.
+        """
+        if self.execute("show transaction_read_only").fetchone() != ("off",):
+            raise psycopg.errors.ReadOnlySqlTransaction("the server has become read-only")
+
+    def _lose_patience(self) -> None:
+        """Wait on while the call runs: it may sweep very many jobs, or wait for a lock or for a standby."""
+        query = "select from pg_stat_activity where pid = %s and state = 'active'"
+        try:
+            with _ImpatientConnection.connect(make_conninfo(self.info.dsn, password=self.info.password)) as other:
+                if other.execute(query, [self.info.backend_pid]).fetchone() is None:
+                    self._give_up()
+        except psycopg.Error:
+            self._give_up()

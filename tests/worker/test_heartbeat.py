@@ -1,0 +1,199 @@
+"""The server is out of reach, or not the primary any more, and its connections look alive."""
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from proxy import Proxy
+from psycopg.conninfo import make_conninfo
+
+from ectojob_py import Job, Jobs
+from ectojob_py.bell import Bell
+from ectojob_py.embedded import VERSIONS, EmbeddedServer, binaries
+from ectojob_py.migrate import migrate
+from ectojob_py.postgres import heartbeat
+from ectojob_py.postgres.heartbeat import LivelyConnection
+from ectojob_py.postgres.listener import Listener
+
+from .conftest import StartWorker
+from .waiting import until
+
+Conn = psycopg.Connection[Any]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedServer]:
+    """A server of its own: here it is set read-only."""
+    folder = Path(tempfile.mkdtemp(prefix="ectojob-test-"))
+    folder.chmod(0o755)
+    server = EmbeddedServer(folder, binaries(VERSIONS[-1]), {"fsync": "off"})
+    server.start()
+    migrate(server.dsn())
+    yield server
+    server.stop("immediate")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def dsn(server: EmbeddedServer) -> Iterator[str]:
+    """The database, with no job in it."""
+    with psycopg.connect(server.dsn(), autocommit=True) as conn:
+        conn.execute("create table effect (job bigint, backend integer)")
+        yield server.dsn()
+        conn.execute("drop table effect")
+        conn.execute("delete from jobs.job")
+
+
+@pytest.fixture
+def conn(dsn: str) -> Iterator[Conn]:
+    """A connection past the proxy."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        yield conn
+
+
+@pytest.fixture
+def proxy(server: EmbeddedServer) -> Iterator[Proxy]:
+    """A proxy before the server, which can be told to swallow everything."""
+    with Proxy(lambda: server.folder / ".s.PGSQL.5432") as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def through(dsn: str, proxy: Proxy) -> str:
+    """How to connect through the proxy."""
+    return make_conninfo(dsn, host="127.0.0.1", port=proxy.port)
+
+
+@pytest.fixture(autouse=True)
+def nervous(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes a worker 15 seconds takes it less here."""
+    monkeypatch.setattr(heartbeat, "INTERVAL", 0.3)
+    monkeypatch.setattr(heartbeat, "PATIENCE", 0.3)
+
+
+def writes(conn: Conn, job: Job) -> None:
+    conn.execute("insert into effect values (%s, pg_backend_pid())", [job.id])
+
+
+def effects(conn: Conn) -> list[int]:
+    return [job for (job,) in conn.execute("select job from effect order by job")]
+
+
+def all_done(conn: Conn) -> bool:
+    return conn.execute("select from jobs.job").fetchone() is None
+
+
+def test_an_idle_worker_notices_a_black_hole(conn: Conn, through: str, proxy: Proxy, start_worker: StartWorker) -> None:
+    start_worker(dsn=through, perform=writes, poll_interval=3600)
+    ids = [Jobs(conn).enqueue("default")]
+    until(lambda: all_done(conn))
+    proxy.swallow()
+    ids.append(Jobs(conn).enqueue("default"))
+    until(lambda: all_done(conn))
+    assert effects(conn) == ids
+
+
+def test_so_does_a_worker_that_waits_for_the_answer_to_a_call(
+    conn: Conn, through: str, proxy: Proxy, start_worker: StartWorker
+) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def perform(conn: Conn, job: Job) -> None:
+        writes(conn, job)
+        began.set()
+        assert go_on.wait(20)
+
+    start_worker(
+        dsn=through, perform=perform, poll_interval=3600, execution_timeout=0.5, retry_timeout=0.05, max_demand=1
+    )
+    ids = Jobs(conn).enqueue_many("default", [{}, {}])
+    assert began.wait(20)
+    proxy.swallow()  # both connections: the listener's next call extends the lease, and the hand's completes the job
+    go_on.set()
+    until(lambda: all_done(conn))
+    assert effects(conn) == ids
+
+
+def test_a_commit_whose_answer_is_lost_costs_the_hand_nothing_but_time(
+    conn: Conn, through: str, proxy: Proxy, start_worker: StartWorker
+) -> None:
+    proxy.loses_commit.set()
+    start_worker(dsn=through, perform=writes, poll_interval=3600, retry_timeout=0.05, max_demand=1)
+    ids = Jobs(conn).enqueue_many("default", [{}] * 3)
+    until(lambda: all_done(conn))
+    assert effects(conn) == ids
+    assert not proxy.loses_commit.is_set()
+
+
+def test_a_call_that_the_server_is_at_is_waited_for(through: str) -> None:
+    with LivelyConnection.connect(through) as conn:
+        assert conn.execute("select pg_sleep(%s), 1", [4 * heartbeat.PATIENCE]).fetchone() == ("", 1)
+
+
+def test_an_answer_that_is_lost_is_not(through: str, proxy: Proxy) -> None:
+    with LivelyConnection.connect(through) as conn:
+        proxy.swallow()
+        with pytest.raises(psycopg.OperationalError, match=r"did not answer for 0\.3 seconds"):
+            conn.execute("select")
+        assert conn.closed
+
+
+def test_an_idle_worker_asks_nothing_but_for_the_pulse(dsn: str, conn: Conn) -> None:
+    bell = Bell()
+    last = "select query, query_start from pg_stat_activity where application_name = 'ectojob'"
+    with Listener(dsn, "jobs", ("default",)) as listener:
+        for _ in range(2):
+            before = conn.execute(last).fetchall()
+            while conn.execute(last).fetchall() == before:
+                assert listener.wait(3600, bell, {"default"}) == (set(), set())
+            [(query, began)] = conn.execute(last).fetchall()
+            assert query == "show transaction_read_only"
+            assert (began - before[0][1]).total_seconds() >= heartbeat.INTERVAL
+    bell.close()
+
+
+def test_an_idle_worker_leaves_a_server_that_became_read_only(dsn: str, conn: Conn, start_worker: StartWorker) -> None:
+    def listening() -> set[int]:
+        query = "select pid from pg_stat_activity where application_name = 'ectojob'"
+        return {pid for (pid,) in conn.execute(query)}
+
+    start_worker(dsn=dsn, perform=writes, poll_interval=3600)
+    ids = [Jobs(conn).enqueue("default")]
+    until(lambda: all_done(conn))
+    before = listening()
+    conn.execute("set default_transaction_read_only = off")
+    conn.execute("alter system set default_transaction_read_only = on")
+    try:
+        conn.execute("select pg_reload_conf()")
+        until(lambda: not listening() & before)
+    finally:
+        conn.execute("alter system reset default_transaction_read_only")
+        conn.execute("select pg_reload_conf()")
+    ids.append(Jobs(conn).enqueue("default"))
+    until(lambda: all_done(conn))
+    assert effects(conn) == ids
+
+
+def test_a_handler_that_meets_a_read_only_server_makes_the_worker_drop_them_all(
+    dsn: str, conn: Conn, start_worker: StartWorker
+) -> None:
+    both = threading.Barrier(2)
+
+    def perform(conn: Conn, job: Job) -> None:
+        if job.params.get("read_only"):
+            conn.execute("set transaction read only")
+        else:
+            both.wait(20)
+        writes(conn, job)
+
+    start_worker(dsn=dsn, perform=perform, poll_interval=3600, max_demand=2)
+    for number in (2, 1, 2):
+        Jobs(conn).enqueue_many("default", [{"read_only": number == 1}] * number, max_attempts=1)
+        until(lambda: conn.execute("select from jobs.job where state <> 'FAILED'").fetchone() is None)
+    [(backends,)] = conn.execute("select count(distinct backend) from effect").fetchall()
+    assert backends == 4
