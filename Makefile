@@ -45,9 +45,10 @@ lint: .venv/dev
 types: .venv/dev
 	$(BIN)/mypy
 
-dist: .venv/dev  ## Make the wheel, and the one-file install script for psql, in dist/
+dist: .venv/dev  ## Make the wheel, and the one-file scripts for psql, in dist/
 	$(BIN)/python -m build --wheel --outdir dist
 	awk -f sql/postgres/one_file.awk sql/postgres/install.sql > dist/ectojob-postgres.sql
+	awk -f sql/postgres/one_file.awk sql/postgres/roles.sql > dist/ectojob-postgres-roles.sql
 
 clean:  ## Remove what was made here
 	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -20,8 +20,11 @@ ROOT = _HERE if (_HERE / "migrations").is_dir() else _HERE.parent
 """The folder that holds ``sql/`` and ``migrations/``."""
 
 
-def migrate(dsn: str, schema: str = "jobs") -> list[str]:
+def migrate(dsn: str, schema: str = "jobs", roles: bool | None = None) -> list[str]:
     """Bring a schema to this release, creating it if need be; return the ids of the migrations that were applied.
+
+    ``roles``: ``True`` creates the roles of ``roles.sql`` and hands the schema to its owner role, ``False`` takes that
+    back, ``None`` leaves it as it is.
 
     Functions, triggers and views are replaced even when no migration is pending. Several callers at once take turns.
     A migration that the schema records as its own (psql applied it, or a crash came before yoyo's mark) is marked, not
@@ -31,6 +34,10 @@ def migrate(dsn: str, schema: str = "jobs") -> list[str]:
         pending = backend.to_apply(migrations)
         backend.apply_migrations_only(pending)
         backend.run_post_apply(migrations)
+        if roles is not None:
+            name = "roles.sql" if roles else "roles.rollback.sql"
+            kind = kind_of(dsn)
+            import_module(f"ectojob_py.{kind}.migrate").run_script(dsn, schema, ROOT / "sql" / kind / name)
         return [migration.id for migration in pending]
 
 

@@ -16,6 +16,10 @@ from ectojob_py.client import Jobs
 def migrate(
     ctx: typer.Context,
     rollback: Annotated[bool, typer.Option("--rollback", help="Undo everything; all jobs are lost.")] = False,
+    roles: Annotated[
+        bool | None,
+        typer.Option("--roles/--no-roles", help="Create roles: owner, producer, worker, reader, admin; drop them."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Roll back without asking.")] = False,
     dsn: Dsn = None,
     schema: Schema = None,
@@ -32,17 +36,19 @@ def migrate(
     if rollback:
         _roll_back(choice, yes)
     else:
-        _apply(choice)
+        _apply(choice, roles)
 
 
-def _apply(choice: Chosen) -> None:
+def _apply(choice: Chosen, roles: bool | None) -> None:
     with choice.connected():
         pass  # says so when it can't be reached
-    applied = deployment.migrate(choice.dsn, choice.schema)
+    applied = deployment.migrate(choice.dsn, choice.schema, roles)
     with choice.connected() as conn:
         version = Jobs(conn, choice.schema).version()
     document = {"schema": choice.schema, "applied": applied, "reloaded": True, "version": version}
     said = [f"applied {id}" for id in applied] or ["no migration was pending"]
+    if roles is not None:
+        said.append(f"roles {choice.schema}_*: {'granted' if roles else 'taken back'}")
     said += ["reloaded functions, triggers and views", f"ectojob {version} is installed in schema {choice.schema}"]
     report(choice.as_json, document, *said)
 

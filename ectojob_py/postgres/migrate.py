@@ -1,7 +1,9 @@
 """What deploying needs of PostgreSQL: the migrators' turn, the schema, and yoyo's form of the dsn."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlencode
 
 import psycopg
@@ -15,6 +17,14 @@ def turn(dsn: str, schema: str) -> Iterator[str]:
         conn.execute("select pg_advisory_lock(hashtextextended('ectojob migrate ' || %s, 0))", [schema])
         conn.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
         yield _uri(dsn, schema)
+
+
+def run_script(dsn: str, schema: str, script: Path) -> None:
+    """Execute the files that a script for psql names, such as ``roles.sql``, in one transaction as it does."""
+    with psycopg.connect(dsn) as conn:
+        conn.execute(sql.SQL("set local search_path = {}, pg_temp").format(sql.Identifier(schema)))
+        for name in re.findall(r"^\\ir (\w\S+)", script.read_text(), re.MULTILINE):
+            conn.execute((script.parent / name).read_bytes())
 
 
 def _uri(dsn: str, schema: str) -> str:

@@ -87,6 +87,10 @@ select not exists (select from migration where id = '0002_job') as pending \gset
 \ir views/overdue.sql
 \ir views/failed.sql
 
+-- Who may do what. The last two do nothing unless roles.sql has been here.
+
 \ir support/privileges.sql
+\ir roles/hand_over.sql
+\ir roles/grants.sql
 
 commit;

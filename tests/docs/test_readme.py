@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from ectojob_py.embedded import VERSIONS, binaries
+from ectojob_py.migrate import migrate
 
 README = Path(__file__).parents[2] / "README.md"
 MARK = "-- next statement --"
@@ -17,8 +18,17 @@ def normal(output: str) -> list[str]:
     return [line for line in lines if line and not re.match(r"(SQL statement|PL/pgSQL function) ", line)]
 
 
-def test_the_tour_in_psql_prints_what_the_readme_says(dsn: str) -> None:
-    [tour] = re.findall(r"```console\n(.*?)```", README.read_text(), re.DOTALL)
+def test_the_tours_in_psql_print_what_the_readme_says(dsn: str) -> None:
+    first, as_roles = re.findall(r"```console\n(.*?)```", README.read_text(), re.DOTALL)
+    compare(first, dsn)
+    migrate(dsn, roles=True)
+    try:
+        compare(as_roles, dsn)
+    finally:
+        migrate(dsn, roles=False)
+
+
+def compare(tour: str, dsn: str) -> None:
     steps = re.findall(r"^=> (.*?;)$\n(.*?)(?=^=> |\Z)", tour, re.DOTALL | re.MULTILINE)
     assert len(steps) > 10
     script = "\n".join(f"\\echo '{MARK}'\n{statement}" for statement, _ in steps)

@@ -16,8 +16,9 @@ where relnamespace = to_regnamespace(quote_ident(current_schema())) and relname 
 STATEMENTS = {
     "relation": f"""
         select case relkind when 'r' then 'table' when 'v' then 'view' when 'S' then 'sequence' else relkind::text end
-            || ' ' || name, concat_ws(E'\\n', obj_description(oid, 'pg_class'), (select relacl::text from pg_class where
-            pg_class.oid = ours.oid))
+            || ' ' || name, concat_ws(E'\\n', obj_description(oid, 'pg_class'), (
+            select nullif(relacl, acldefault(case relkind when 'S' then 's' else 'r' end::"char", relowner))::text
+            from pg_class where pg_class.oid = ours.oid))
         from ({OURS}) as ours where relkind not in ('i', 't')
     """,
     "column": f"""

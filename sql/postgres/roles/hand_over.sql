@@ -1,0 +1,26 @@
+-- Whatever a deploy made belongs to the owner role, where roles.sql has been: a function runs with its owner's rights.
+
+do $$
+declare
+    v_owner constant text := current_schema() || '_owner';
+    v_object text;
+begin
+    if pg_get_userbyid((select nspowner from pg_namespace where nspname = current_schema())) <> v_owner then
+        return;
+    end if;
+
+    for v_object in
+        select format('table %s', pg_class.oid::regclass) from pg_class
+        where pg_class.relnamespace = to_regnamespace(quote_ident(current_schema()))
+            and pg_class.relkind in ('r', 'v')
+            and pg_get_userbyid(pg_class.relowner) <> v_owner
+        union all
+        select format('function %s', pg_proc.oid::regprocedure) from pg_proc
+        where pg_proc.pronamespace = to_regnamespace(quote_ident(current_schema()))
+            and pg_proc.proconfig @> array[format('search_path=%I, pg_temp', current_schema())]
+            and pg_get_userbyid(pg_proc.proowner) <> v_owner
+    loop
+        execute format('alter %s owner to %I', v_object, v_owner);
+    end loop;
+end
+$$;

@@ -1,0 +1,35 @@
+"""One database under attack per server, with every role installed; emptied for each test."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from contract.harness import Db
+from psycopg.conninfo import make_conninfo
+from pytest_postgresql.executors import NoopExecutor
+from pytest_postgresql.janitor import DatabaseJanitor
+from servers import POSTGRES
+
+from .places import Place, postgres_place, words
+
+
+@pytest.fixture(scope="session", params=POSTGRES)
+def place(request: pytest.FixtureRequest, postgres_at: Callable[[str], NoopExecutor]) -> Iterator[Place]:
+    """A server's database, and a login for each role."""
+    server = postgres_at(request.param)
+    own = DatabaseJanitor(
+        user=server.user, host=server.host, port=server.port, dbname="security", template_dbname=server.template_dbname
+    )
+    with (
+        own,
+        postgres_place(
+            make_conninfo("", host=server.host, port=server.port, user="postgres", dbname="security")
+        ) as place,
+    ):
+        yield place
+
+
+@pytest.fixture
+def db(place: Place) -> Iterator[Db]:
+    """The words of the contract, spoken by a superuser, over an emptied installation."""
+    with words(place) as db:
+        yield db
