@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo psql test bench mariadb check lint types dist clean
+.PHONY: help demo psql test test-mysql bench mariadb check lint types dist clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -21,18 +21,25 @@ test: check mariadb  ## Check the code, then test it on every database: PostgreS
 bench: .venv/bench  ## Measure it beside bare SQL, in two minutes; ARGS=--full for all, ARGS=--help for the rest
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+test-mysql: .venv/dev  ## Test it on Debian sid's MySQL, fetched into .mysql; or at ECTOJOB_TEST_MYSQL_DSN
+	@ECTOJOB_MYSQLD=$$([ -n "$$ECTOJOB_TEST_MYSQL_DSN" ] || tests/mysql/fetch_server.sh .mysql) && export ECTOJOB_MYSQLD && \
+	$(BIN)/python -m pytest $(ARGS) -k 'mysql and not mariadb and not postgres'
+
 # Debian's package of the bare programs: no service comes with it, and each test run starts a private server of its own.
 mariadb:
-	@PATH="$$PATH:/usr/sbin"; packages="mariadb-server-core mariadb-client-core"; \
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; packages="mariadb-server-core mariadb-client-core"; \
+	as_root=$$([ "$$(id -u)" = 0 ] || echo sudo -n); \
 	if command -v mariadbd >/dev/null; then :; \
-	elif ! command -v apt-get >/dev/null; then \
-		echo "MariaDB is not here, so its tests are skipped. Install its server's programs (mariadbd) and come again."; \
-	elif [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null; then \
+	elif command -v apt-get >/dev/null && $$as_root true 2>/dev/null; then \
 		echo "Installing $$packages for the tests: programs only, no service is started."; \
-		sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-		$$sudo apt-get update -q && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -q --no-install-recommends $$packages; \
+		$$as_root apt-get update -q && \
+		$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$packages; \
 	else \
-		echo "MariaDB is not here, so its tests are skipped. To have them: sudo apt-get install $$packages"; \
+		for install in "apt-get:sudo apt-get install $$packages" "brew:brew install mariadb" \
+			"dnf:sudo dnf install mariadb-server" "pacman:sudo pacman -S mariadb" ":the mariadbd of your system's packages"; do \
+			command -v "$${install%%:*}" >/dev/null && break; \
+		done; \
+		echo "MariaDB is not here, so its tests are left out. To have them: $${install#*:}"; \
 	fi
 
 check: lint types  ## Check style and types
@@ -51,7 +58,7 @@ dist: .venv/dev  ## Make the wheel, and the one-file scripts for psql, in dist/
 	awk -f sql/postgres/one_file.awk sql/postgres/roles.sql > dist/ectojob-postgres-roles.sql
 
 clean:  ## Remove what was made here
-	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .mysql dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

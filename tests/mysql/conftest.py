@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import parse_qs, urlsplit
 
 import pymysql
 import pytest
@@ -16,6 +18,14 @@ from .servers import MYSQL
 Connection: TypeAlias = pymysql.Connection
 Connect = Callable[..., Connection]
 Ask = Callable[..., list[tuple[Any, ...]]]
+
+
+def socket_of(dsn: str) -> Path:
+    """Return the socket of a private server; a test that needs one leaves other servers out."""
+    sockets = parse_qs(urlsplit(dsn).query).get("unix_socket")
+    if not sockets:
+        pytest.skip("needs a server with a socket")
+    return Path(sockets[0])
 
 
 @pytest.fixture(scope="session", params=MYSQL)

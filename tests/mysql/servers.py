@@ -1,23 +1,25 @@
-"""Private MySQL and MariaDB servers: a folder, a socket, and whoever may run a server."""
+"""MySQL and MariaDB servers for the tests: private ones in a folder with a socket, or one that is named."""
 
 import os
-import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+
+from ectojob_py.mysql.connection import connect
 
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
-FOUND = {"mariadb": shutil.which("mariadbd", path=PATH), "mysql": os.environ.get("ECTOJOB_MYSQLD")}
+GIVEN = os.environ.get("ECTOJOB_TEST_MYSQL_DSN")
+FOUND = {"mariadb": shutil.which("mariadbd", path=PATH), "mysql": GIVEN or os.environ.get("ECTOJOB_MYSQLD")}
 MYSQL = {name: program for name, program in FOUND.items() if program}
-"""MariaDB when it is on the machine, and the ``mysqld`` that ECTOJOB_MYSQLD names."""
+"""MariaDB when it is on the machine, and MySQL: the server at ECTOJOB_TEST_MYSQL_DSN, or the mysqld ECTOJOB_MYSQLD."""
 
 OPTIONS = [
-    "--skip-networking",
+    "--bind-address=127.0.0.1",
     "--innodb-flush-log-at-trx-commit=0",
     "--innodb-buffer-pool-size=64M",
     "--log-bin-trust-function-creators=1",
@@ -28,22 +30,40 @@ MYSQL_OPTIONS = ["--mysqlx=OFF", "--secure-file-priv=", "--skip-log-bin"]
 
 @contextmanager
 def mysql_running(name: str) -> Iterator[str]:
-    """Run one of ``MYSQL`` and yield its dsn, of a superuser without a password."""
+    """Yield the dsn of one of ``MYSQL``, of a superuser: a private server without a password, or the one given."""
+    with _given(GIVEN) if name == "mysql" and GIVEN else _private(name) as dsn:
+        yield dsn
+
+
+@contextmanager
+def _given(dsn: str) -> Iterator[str]:
+    with closing(connect(dsn, autocommit=True)) as conn, conn.cursor() as cursor:
+        if cursor.execute("show databases like 'jobs'"):
+            raise RuntimeError("the server at ECTOJOB_TEST_MYSQL_DSN has a database jobs, which the tests would empty")
+    yield dsn
+    with closing(connect(dsn, autocommit=True)) as conn, conn.cursor() as cursor:
+        cursor.execute("drop database jobs")
+
+
+@contextmanager
+def _private(name: str) -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="ectojob-test-"))
-    user: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        shutil.chown(folder, nobody.pw_uid, nobody.pw_gid)
-        user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    data, socket, log = folder / "data", folder / "socket", folder / "log"
-    subprocess.run(_initialize(name, data), check=True, capture_output=True, cwd=folder, **user)
-    command = [MYSQL[name], "--no-defaults", f"--datadir={data}", f"--socket={socket}", f"--pid-file={folder / 'pid'}"]
+    data, listening, log = folder / "data", folder / "socket", folder / "log"
+    user = ["--user=root"] if os.geteuid() == 0 else []
+    subprocess.run([*_initialize(name, data), *user], check=True, capture_output=True, cwd=folder)
+    command = [MYSQL[name], "--no-defaults", f"--datadir={data}", f"--socket={listening}"]
     with log.open("wb") as output:
-        options = [*OPTIONS, *(MYSQL_OPTIONS if name == "mysql" else [])]
-        process = subprocess.Popen([*command, *options], stdout=output, stderr=output, cwd=folder, **user)
+        options = [
+            *OPTIONS,
+            *(MYSQL_OPTIONS if name == "mysql" else []),
+            *user,
+            f"--port={_free_port()}",
+            f"--pid-file={folder / 'pid'}",
+        ]
+        process = subprocess.Popen([*command, *options], stdout=output, stderr=output, cwd=folder)
     try:
         _wait(process, log)
-        yield f"mysql://root@/?unix_socket={socket}"
+        yield f"mysql://root@/?unix_socket={listening}"
     finally:
         process.kill()
         process.wait()
@@ -69,3 +89,10 @@ def _wait(process: "subprocess.Popen[bytes]", log: Path) -> None:
             return
         time.sleep(0.02)
     raise RuntimeError(f"the server did not start:\n{log.read_text(errors='replace')}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

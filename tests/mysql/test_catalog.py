@@ -5,13 +5,12 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from ectojob_py.migrate import ROOT, migrate, rollback
 
-from .conftest import Ask
+from .conftest import Ask, socket_of
 
 SQL = ROOT / "sql" / "mysql"
 MANIFEST = re.findall(r"^source (\w\S+)", (SQL / "install.sql").read_text(), re.MULTILINE)
@@ -87,8 +86,8 @@ def test_an_interrupted_migration_is_begun_anew(dsn: str, ask: Ask) -> None:
 
 @pytest.mark.skipif(not shutil.which("mariadb"), reason="needs the mariadb client")
 def test_the_client_installs_the_same_and_migrate_goes_on_from_there(dsn: str, ask: Ask) -> None:
+    socket = socket_of(dsn)
     ask("create database by_client character set latin1")
-    socket = parse_qs(urlsplit(dsn).query)["unix_socket"][0]
     command = ["mariadb", "--no-defaults", "--comments", "-uroot", f"--socket={socket}", "by_client"]
     for _ in range(2):
         with (SQL / "install.sql").open() as script:
