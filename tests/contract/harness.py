@@ -30,8 +30,8 @@ class Dialect(Protocol):
 
     refusal: type[Exception]
 
-    def connect(self) -> Any:
-        """Open a session in which each call is a transaction of its own."""
+    def connect(self, autocommit: bool = True) -> Any:
+        """Open a session in which each call is a transaction of its own, or goes into one that the caller ends."""
 
     def rows(self, conn: Any, table: str) -> list[Row]:
         """Read a whole table, ``job`` or ``queue``, in the order of its key."""
@@ -51,6 +51,12 @@ class Dialect(Protocol):
     def hint(self, error: Exception) -> str | None:
         """Return the remedy that came with it."""
 
+    def blocked(self, observer: Any, conn: Any) -> bool:
+        """Tell from the catalog whether a session waits for a lock of another."""
+
+    def cancel(self, observer: Any, conn: Any) -> None:
+        """Interrupt what a session does, if it does anything."""
+
 
 class Postgres:
     """What the harness must know of PostgreSQL: every statement that is not a call of our functions."""
@@ -60,9 +66,9 @@ class Postgres:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
 
-    def connect(self) -> psycopg.Connection[Any]:
-        """Open a session in which each call is a transaction of its own."""
-        return psycopg.connect(self._dsn, autocommit=True)
+    def connect(self, autocommit: bool = True) -> psycopg.Connection[Any]:
+        """Open a session in which each call is a transaction of its own, or goes into one that the caller ends."""
+        return psycopg.connect(self._dsn, autocommit=autocommit)
 
     def rows(self, conn: psycopg.Connection[Any], table: str) -> list[Row]:
         """Read a whole table, ``job`` or ``queue``, in the order of its key."""
@@ -102,6 +108,15 @@ class Postgres:
         assert isinstance(error, psycopg.Error)
         return error.diag.message_hint
 
+    def blocked(self, observer: psycopg.Connection[Any], conn: psycopg.Connection[Any]) -> bool:
+        """Tell from the catalog whether a session waits for a lock of another."""
+        [(by,)] = observer.execute("select pg_blocking_pids(%s)", [conn.info.backend_pid]).fetchall()
+        return bool(by)
+
+    def cancel(self, observer: psycopg.Connection[Any], conn: psycopg.Connection[Any]) -> None:
+        """Interrupt what a session does, if it does anything."""
+        observer.execute("select pg_cancel_backend(%s)", [conn.info.backend_pid])
+
 
 class Mysql:
     """MySQL and MariaDB: moments without a zone, durations in seconds, hints in the message."""
@@ -111,8 +126,9 @@ class Mysql:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
 
-    def connect(self) -> "pymysql.Connection[Any]":
-        return connect(self._dsn, database="jobs", autocommit=True)
+    def connect(self, autocommit: bool = True) -> "pymysql.Connection[Any]":
+        level = None if autocommit else "set session transaction isolation level read committed"
+        return connect(self._dsn, database="jobs", autocommit=autocommit, init_command=level)
 
     def rows(self, conn: "pymysql.Connection[Any]", table: str) -> list[Row]:
         statement = {"job": "select * from job order by queue, id", "queue": "select * from queue order by name"}
@@ -157,6 +173,19 @@ class Mysql:
 
     def hint(self, error: Exception) -> str | None:
         return str(error).partition(" HINT: ")[2]
+
+    def blocked(self, observer: "pymysql.Connection[Any]", conn: "pymysql.Connection[Any]") -> bool:
+        # Not information_schema.innodb_trx, which stands still while it is read more often than every 0.1 s.
+        with observer.cursor() as cursor:
+            cursor.execute("show engine innodb status")
+            [(_, _, status)] = cursor.fetchall()
+        sessions = status.partition("LIST OF TRANSACTIONS")[2].split("---TRANSACTION")
+        [mine] = [text for text in sessions if f" thread id {conn.thread_id()}," in text] or [""]
+        return "\nLOCK WAIT" in mine
+
+    def cancel(self, observer: "pymysql.Connection[Any]", conn: "pymysql.Connection[Any]") -> None:
+        with observer.cursor() as cursor:
+            cursor.execute(f"kill query {conn.thread_id()}")
 
 
 class Db:

@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 from pytest_postgresql.executors import NoopExecutor
 from pytest_postgresql.janitor import DatabaseJanitor
 
-from .sessions import Session
+from contract.sessions import Session
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +48,8 @@ def session(shared: str, watch: psycopg.Connection[Any]) -> Iterator[Callable[[]
     with ExitStack() as stack:
 
         def new() -> Session:
-            return stack.enter_context(closing(Session(stack.enter_context(psycopg.connect(shared)), watch)))
+            conn = stack.enter_context(psycopg.connect(shared))
+            return stack.enter_context(closing(Session(conn, Postgres(shared), watch)))
 
         yield new
 

@@ -8,7 +8,7 @@ from contract.harness import HOUR, SECOND, Db
 
 from ectojob_py.errors import JobNotFailed, LeaseLost, QueueNotEmpty, UnknownQueue
 
-from .sessions import Session
+from contract.sessions import Session
 
 
 def states(db: Db) -> list[str]:

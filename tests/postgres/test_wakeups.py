@@ -11,7 +11,7 @@ from psycopg import sql
 from ectojob_py import Jobs
 from ectojob_py.migrate import migrate
 
-from .sessions import PATIENCE, Session
+from contract.sessions import PATIENCE, Session
 
 OUTCOMES = ("", ".scheduled", ".completed", ".retry", ".failed")
 

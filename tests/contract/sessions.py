@@ -5,10 +5,11 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
-import psycopg
 import pytest
 
 from ectojob_py import Jobs
+
+from .harness import Dialect
 
 PATIENCE = 20
 """Seconds after which a call that is neither done nor blocked is a defect of the test."""
@@ -22,6 +23,11 @@ class Step:
         self.blocked = blocked
 
     @property
+    def done(self) -> bool:
+        """Whether it has returned or raised by now."""
+        return self._future.done()
+
+    @property
     def result(self) -> Any:
         """What it returned, once nothing blocks it; what it raised is raised."""
         return self._future.result(PATIENCE)
@@ -30,19 +36,18 @@ class Step:
 class Session:
     """One connection in a transaction that begins with its first call, and a thread to make its calls."""
 
-    def __init__(
-        self, conn: psycopg.Connection[Any], observer: psycopg.Connection[Any], queue: str = "default"
-    ) -> None:
+    def __init__(self, conn: Any, dialect: Dialect, observer: Any, queue: str = "default") -> None:
         """Take a connection of its own, and one that looks into the catalog."""
         self.conn = conn
         self._jobs = Jobs(conn)
+        self._dialect = dialect
         self._observer = observer
         self._queue = queue
         self._hand = ThreadPoolExecutor(1)
 
     def close(self) -> None:
         """Give up whatever still goes on."""
-        self.conn.cancel_safe(timeout=PATIENCE)
+        self._dialect.cancel(self._observer, self.conn)
         self._hand.shutdown()
         self.conn.rollback()
 
@@ -53,9 +58,13 @@ class Session:
         while time.monotonic() < deadline:
             if wait([future], timeout=0.002).done:
                 return Step(future, blocked=False)
-            if self._observer.execute("select pg_blocking_pids(%s)", [self.conn.info.backend_pid]).fetchall()[0][0]:
+            if self.waits():
                 return Step(future, blocked=True)
         pytest.fail("neither done nor blocked")
+
+    def waits(self) -> bool:
+        """Tell whether another session's lock is in the way now."""
+        return self._dialect.blocked(self._observer, self.conn)
 
     def calls(self, function: str, *args: object) -> Step:
         """Call one of our functions by its name."""

@@ -1,0 +1,1 @@
+"""Faults on purpose: every interleaving, a model that knows better, and mutants that must not live."""
