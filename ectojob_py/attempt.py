@@ -1,14 +1,16 @@
 """One attempt at a job: the handler, and the completion in the same transaction."""
 
 import logging
+import random
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
+from itertools import count
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 from ectojob_py.client import Jobs
@@ -18,6 +20,8 @@ from ectojob_py.job import Job
 from ectojob_py.pool import Connections, Lent
 
 _HERE = Path(__file__).parent
+_TRIES = 10
+"""How often a transaction is begun anew that deadlocked, waited for a lock in vain, or couldn't be serialized."""
 
 Handler = Callable[[Any, Job], object]
 Perform = Handler | Mapping[str, Handler]
@@ -62,9 +66,7 @@ class Attempt:
         except self._engine.Error as error:
             return Report(job, Outcome.NOT_RUN, perf_counter() - started, str(error))
         try:
-            with conn.handed_out():
-                self._handler(job)(conn, job)
-            conn.finish(partial(Jobs(conn, self._schema).complete, job.queue, job.id, job.attempt))
+            self._perform_and_complete(conn, job)
         except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is a failure like any other
             self._log.debug("%s raised", job, exc_info=True)
             return Report(job, Outcome.FAILED, perf_counter() - started, describe(error))
@@ -72,6 +74,22 @@ class Attempt:
             return Report(job, Outcome.DONE, perf_counter() - started)
         finally:
             self._give_back(conn)
+
+    def _perform_and_complete(self, conn: Lent, job: Job) -> None:
+        """Do both in one transaction, and all of it anew when it had to yield to another transaction."""
+        for tries in count(1):
+            try:
+                with conn.handed_out():
+                    self._handler(job)(conn, job)
+                conn.finish(partial(Jobs(conn, self._schema).complete, job.queue, job.id, job.attempt))
+            except Exception:
+                if conn.conflict is None or tries == _TRIES or job.lease_lost.is_set():
+                    raise
+                self._log.info("%s met a conflict, try %d of %d: %s", job, tries, _TRIES, conn.conflict)
+                conn.reset()
+                sleep(random.uniform(0, min(1, 0.01 * 2**tries)))
+            else:
+                return
 
     def _give_back(self, conn: Lent) -> None:
         with suppress(*self._engine.Error):  # a broken connection is the pool's to replace

@@ -14,12 +14,14 @@ class Guard:
     handing_out = False
     demoted = False
     """Whether the server refused to write: it isn't the primary, or isn't any more."""
+    conflict: Exception | None = None
+    """What the server told the transaction that was handed out last, when it had to yield to another one."""
     _misuse: HandlerError | None = None
 
     @contextmanager
     def handed_out(self) -> Iterator[None]:
         """Guard the transaction for the time of the block; raise ``HandlerError`` at its end if it was broken."""
-        self._misuse = None
+        self._misuse = self.conflict = None
         self.handing_out = True
         try:
             yield

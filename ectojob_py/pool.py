@@ -22,6 +22,10 @@ class Lent(Protocol):
     def demoted(self) -> bool:
         """Whether its server refused to write: then it isn't the primary, or isn't any more."""
 
+    @property
+    def conflict(self) -> Exception | None:
+        """What the server told the last transaction, when it had to yield to another one: try it anew, as a whole."""
+
     def fileno(self) -> int:
         """Return its socket."""
 

@@ -1,13 +1,14 @@
 """The connections on which a worker runs handlers."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pymysql
 from pymysql.constants import SERVER_STATUS
 
 from ectojob_py.guard import ENDED, Guard
+from ectojob_py.mysql.calls import CONFLICTS
 
 READ_COMMITTED = "set session transaction isolation level read committed"
 """At REPEATABLE READ a claim leaves gap locks, and enqueuers wait for them."""
@@ -21,10 +22,19 @@ class HandlerConnection(Guard, pymysql.Connection):
     The transaction begins at the handler's first statement, and ends with the job.
     """
 
+    @contextmanager
+    def handed_out(self) -> Iterator[None]:
+        """Guard the transaction, and refuse to go on after a conflict: a deadlock has undone all that came before."""
+        with super().handed_out():
+            yield
+        if self.conflict:
+            raise self.conflict
+
     def finish(self, complete: Callable[[], object]) -> None:
         """Complete the job, and commit it with what the handler wrote."""
         complete()
-        self.commit()
+        with self._watched():
+            self.commit()
 
     def reset(self) -> None:
         """Roll back what is open."""
@@ -33,14 +43,21 @@ class HandlerConnection(Guard, pymysql.Connection):
     def query(self, sql: Any, unbuffered: bool = False) -> int:
         """Run a statement, and look whether it ended the transaction: COMMIT does, and so does any DDL."""
         open_before = self._in_transaction()
-        try:
+        with self._watched():
             affected = super().query(sql, unbuffered)
-        except pymysql.OperationalError as error:
-            self.demoted |= error.args[0] == READ_ONLY
-            raise
         if open_before and not self._in_transaction():
             self.refuse(ENDED)
         return affected
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except pymysql.OperationalError as error:
+            self.demoted |= error.args[0] == READ_ONLY
+            if error.args[0] in CONFLICTS:
+                self.conflict = error
+            raise
 
     def _in_transaction(self) -> bool:
         return bool(self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS) if self._result else False

@@ -99,6 +99,9 @@ class HandlerConnection(Guard, LivelyConnection):
         except psycopg.errors.ReadOnlySqlTransaction:
             self.demoted = True
             raise
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure) as error:
+            self.conflict = error
+            raise
         finally:
             idle = self.info.transaction_status == TransactionStatus.IDLE
             if self._begun and idle:

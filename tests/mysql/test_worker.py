@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -110,6 +110,66 @@ def test_a_handler_may_not_call_what_ends_its_transaction(jobs: Jobs, ask: Ask, 
     until(lambda: row(ask, id)[0] == "FAILED")
     assert f"called {deed}()" in row(ask, id)[2]
     assert receipts(ask) == []
+
+
+@pytest.mark.parametrize("code", [1213, 1205, 1020])
+def test_a_transaction_that_had_to_yield_is_tried_anew(jobs: Jobs, ask: Ask, start: Any, code: int) -> None:
+    attempts = []
+
+    def perform(conn: Any, job: Job) -> None:
+        attempts.append(job.attempt)
+        writes_a_receipt(conn, job)
+        if len(attempts) < 3:
+            with conn.cursor() as cursor:
+                cursor.execute("signal sqlstate '40001' set mysql_errno = %s", [code])
+
+    start(perform=perform)
+    id = jobs.enqueue("default", max_attempts=1)
+    until(lambda: ask("select count(*) from job") == [(0,)])
+    assert (attempts, receipts(ask)) == ([1, 1, 1], [id])
+
+
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_of_two_handlers_that_deadlock_both_are_done_once(
+    jobs: Jobs, ask: Ask, start: Any, caplog: pytest.LogCaptureFixture, swallowed: bool
+) -> None:
+    both = threading.Barrier(2)
+    first_tries = {0, 1}
+    ask("insert into receipt values (-1), (-2)")
+    ask("create unique index job on receipt (job)")
+
+    def perform(conn: Any, job: Job) -> None:
+        mine = job.params["n"]
+        with conn.cursor() as cursor:
+            writes_a_receipt(conn, job)
+            cursor.execute("update jobs.receipt set job = job where job = %s", [-1 - mine])
+            if mine in first_tries:
+                first_tries.remove(mine)
+                both.wait(20)
+            with suppress(pymysql.OperationalError) if swallowed else nullcontext():
+                cursor.execute("update jobs.receipt set job = job where job = %s", [mine - 2])
+
+    caplog.set_level("INFO", "ectojob")
+    start(perform=perform, max_demand=2)
+    ids = jobs.enqueue_many("default", [{"n": 0}, {"n": 1}], max_attempts=1)
+    until(lambda: ask("select count(*) from job") == [(0,)])
+    assert receipts(ask) == [-2, -1, *ids]
+    assert "met a conflict, try 1 of 10: (1213" in caplog.text
+
+
+def test_a_handler_that_always_conflicts_fails_in_the_end(jobs: Jobs, ask: Ask, start: Any) -> None:
+    tries = []
+
+    def perform(conn: Any, job: Job) -> None:
+        tries.append(job.attempt)
+        with conn.cursor() as cursor:
+            cursor.execute("signal sqlstate '40001' set mysql_errno = 1213, message_text = 'a deadlock'")
+
+    start(perform=perform)
+    id = jobs.enqueue("default", max_attempts=1)
+    until(lambda: row(ask, id)[0] == "FAILED")
+    assert "a deadlock" in row(ask, id)[2]
+    assert len(tries) == 10
 
 
 def test_a_sleeping_worker_is_woken(jobs: Jobs, ask: Ask, start: Any) -> None:

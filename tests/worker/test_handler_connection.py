@@ -403,3 +403,17 @@ def test_the_handlers_own_enqueue_commits_with_its_job(conn: Conn, start_worker:
     Jobs(conn).enqueue("default", {"left": 2})
     until(lambda: conn.execute("select count(*) from jobs.job").fetchone() == (0,))
     assert seen == [2, 1, 0]
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01"])
+def test_a_transaction_that_had_to_yield_is_tried_anew(run: Run, effects: Effects, state: str) -> None:
+    tries = []
+
+    def yields(conn: Conn) -> None:
+        tries.append(1)
+        conn.execute("insert into effect values ('once')")
+        if len(tries) < 3:
+            conn.execute(f"do $$ begin raise sqlstate '{state}'; end $$".encode())
+
+    assert run(yields) is None
+    assert (len(tries), effects()) == (3, ["once"])
