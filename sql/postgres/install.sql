@@ -29,6 +29,11 @@ select not exists (select from migration where id = '0002_job') as pending \gset
 \ir ../../migrations/postgres/0002_job.sql
 \endif
 
+select not exists (select from migration where id = '0003_ectojob_view') as pending \gset
+\if :pending
+\ir ../../migrations/postgres/0003_ectojob_view.sql
+\endif
+
 -- Support: what the transitions lean on.
 
 \ir support/raise_lease_lost.sql
@@ -79,6 +84,39 @@ select not exists (select from migration where id = '0002_job') as pending \gset
 -- Wake-ups on insert.
 
 \ir triggers/wake_on_insert.sql
+
+-- EctoJob: a view in its table's place, and how a table of its is taken over and given back.
+
+\ir ectojob/ectojob_relation.sql
+\ir ectojob/ectojob_job.sql
+\ir ectojob/ectojob_announce.sql
+\ir ectojob/ectojob_rules.sql
+\ir ectojob/ectojob_reserve.sql
+\ir ectojob/ectojob_move.sql
+\ir ectojob/ectojob_insert.sql
+\ir ectojob/ectojob_update.sql
+\ir ectojob/ectojob_delete.sql
+\ir ectojob/ectojob_wake.sql
+\ir ectojob/ectojob_model.sql
+\ir ectojob/ectojob_expose.sql
+\ir ectojob/ectojob_attach.sql
+\ir ectojob/ectojob_detach.sql
+\ir ectojob/create_ectojob_view.sql
+\ir ectojob/drop_ectojob_view.sql
+\ir ectojob/ectojob_has_priority.sql
+\ir ectojob/ectojob_call.sql
+\ir ectojob/ectojob_columns.sql
+\ir ectojob/ectojob_dependents.sql
+\ir ectojob/ectojob_census.sql
+\ir ectojob/ectojob_plan.sql
+\ir ectojob/ectojob_advance.sql
+\ir ectojob/ectojob_take.sql
+\ir ectojob/ectojob_grant.sql
+\ir ectojob/ectojob_replace.sql
+\ir ectojob/ectojob_return_plan.sql
+\ir ectojob/ectojob_give_back.sql
+\ir ectojob/adopt.sql
+\ir ectojob/unadopt.sql
 
 -- Views for people.
 

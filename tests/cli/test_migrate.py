@@ -9,8 +9,11 @@ import psycopg
 
 from cli.conftest import Command, Start
 from ectojob_py.client import Jobs
+from ectojob_py.migrate import ROOT
 
-MIGRATIONS = ["0001_queue", "0002_job"]
+MIGRATIONS = [
+    path.stem for path in sorted((ROOT / "migrations/postgres").glob("*.sql")) if ".rollback" not in path.name
+]
 
 
 def test_it_says_what_it_did(ectojob: Command, conn: psycopg.Connection[Any]) -> None:

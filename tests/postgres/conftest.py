@@ -7,11 +7,10 @@ from typing import Any
 import psycopg
 import pytest
 from contract.harness import Db, Postgres
+from contract.sessions import Session
 from psycopg.conninfo import make_conninfo
 from pytest_postgresql.executors import NoopExecutor
 from pytest_postgresql.janitor import DatabaseJanitor
-
-from contract.sessions import Session
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 from contract.harness import HOUR, SECOND, Db
+from contract.sessions import Session
 
 from ectojob_py.errors import JobNotFailed, LeaseLost, QueueNotEmpty, UnknownQueue
-
-from contract.sessions import Session
 
 
 def states(db: Db) -> list[str]:

@@ -6,12 +6,11 @@ from typing import Any
 import psycopg
 import pytest
 from contract.harness import HOUR, NOTHING, Db, Row
+from contract.sessions import PATIENCE, Session
 from psycopg import sql
 
 from ectojob_py import Jobs
 from ectojob_py.migrate import migrate
-
-from contract.sessions import PATIENCE, Session
 
 OUTCOMES = ("", ".scheduled", ".completed", ".retry", ".failed")
 

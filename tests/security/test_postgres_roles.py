@@ -162,7 +162,7 @@ def test_who_may_create_roles_need_not_be_a_superuser(conn: Conn, dsn: str, psql
         migrate(theirs, SCHEMA, roles=False)
         assert owners(conn) == {login}
         migrate(theirs, SCHEMA, roles=True)
-        assert len(rollback(theirs, SCHEMA)) == 2
+        assert "0001_queue" in rollback(theirs, SCHEMA)
         migrate(theirs, SCHEMA, roles=False)
     assert roles(conn) == set()
 

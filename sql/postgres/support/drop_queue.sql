@@ -13,6 +13,12 @@ set search_path from current
 as $$
 begin
     perform check_queue(drop_queue.queue);
+    if exists (select from ectojob_view where ectojob_view.queue = drop_queue.queue) then
+        raise exception using
+            errcode = 'JQ003',
+            message = format('queue %s still has a view for EctoJob', quote_literal(drop_queue.queue)),
+            hint = 'First: unadopt(queue), or drop_ectojob_view(queue).';
+    end if;
     if drop_queue.force then
         delete from job where job.queue = drop_queue.queue;
     elsif exists (select from job where job.queue = drop_queue.queue) then

@@ -20,6 +20,9 @@ begin
         perform raise_unknown_queue(resume_queue.queue);
     end if;
     perform wake(resume_queue.queue);
+
+    perform pg_notify(ectojob_view.view_name, '') from ectojob_view
+    where ectojob_view.queue = resume_queue.queue;
 end
 $$;
 

@@ -1,0 +1,35 @@
+-- Gives an adopted table back to EctoJob, with the jobs that its queue holds now.
+
+create or replace function unadopt(
+    queue text,
+    dry_run boolean default false,
+    lock_timeout interval default '2 seconds'
+)
+returns jsonb
+language plpgsql
+volatile
+parallel unsafe
+security invoker
+set search_path from current
+as $$
+declare
+    v_timeout constant text := current_setting('lock_timeout');
+    v_plan jsonb := ectojob_return_plan(unadopt.queue);
+begin
+    if unadopt.dry_run then
+        return v_plan;
+    end if;
+
+    perform set_config('lock_timeout', (1000 * extract(epoch from unadopt.lock_timeout))::integer::text, true);
+    perform ectojob_give_back(ectojob_detach(unadopt.queue));
+    perform set_config('lock_timeout', v_timeout, true);
+    return v_plan;
+end
+$$;
+
+comment on function unadopt is
+    'Undoes adopt: drops the view, gives the table its name back, and moves all jobs of the queue into it as they are '
+    'now; the queue and its settings stay. What a worker of ours runs meanwhile fails with JQ001, and EctoJob runs it '
+    'again when its lease ends. last_error is lost, and in versions 1 and 2 priority; notify is cut to 255 characters. '
+    'dry_run: only say how many jobs would move. lock_timeout: as for adopt. Runs with its caller''s rights. Raises '
+    'JQ002, 55000.';
