@@ -4,20 +4,17 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from yoyo import exceptions, get_backend, read_migrations
 
 from ectojob_py.engine import kind_of
 from ectojob_py.errors import SetupError
+from ectojob_py.release import ROOT
+
+__all__ = ["ROOT", "migrate", "rollback"]
 
 logger = logging.getLogger("ectojob")
-
-# In a wheel the folders are inside the package, in a checkout beside it.
-_HERE = Path(__file__).resolve().parent
-ROOT = _HERE if (_HERE / "migrations").is_dir() else _HERE.parent
-"""The folder that holds ``sql/`` and ``migrations/``."""
 
 
 def migrate(dsn: str, schema: str = "jobs", roles: bool | None = None) -> list[str]:

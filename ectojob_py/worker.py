@@ -13,6 +13,8 @@ from time import monotonic
 
 from ectojob_py.attempt import Perform
 from ectojob_py.engine import Listener, engine_of
+from ectojob_py.errors import SetupError
+from ectojob_py.release import check_release
 from ectojob_py.shift import Options, Shift
 
 _FEW = 20
@@ -74,6 +76,7 @@ class Worker:
         self._grace = grace
         self._shift: Shift | None = None
         self._deadline = inf
+        self._refused: SetupError | None = None
 
     def stop(self, grace: float | None = None) -> None:
         """Claim nothing more, and let ``run`` return when the running handlers have ended or ``grace`` is over.
@@ -88,8 +91,9 @@ class Worker:
         """Work until ``stop``, SIGTERM or SIGINT (a second one ends the grace period at once).
 
         Returns how many jobs were still running when the grace period ended; they were released for others. Raises
-        ``SetupError`` when it can't start: no such database, ectojob not installed, unknown queue. Once it runs, it
-        outlives whatever happens to the database, connecting again with back-off.
+        ``SetupError`` when it can't start: no such database, ectojob not installed, unknown queue, a release that does
+        not serve this one. Once it runs, it outlives whatever happens to the database, connecting again with back-off;
+        unless such a release was deployed, which lets it stop as ``stop`` does and then raise ``SetupError``.
         """
         self._check()
         self._shift = Shift(self._options, self._engine)
@@ -97,10 +101,13 @@ class Worker:
             self._shift.stop(self._deadline)
         try:
             with self._signals():
-                return self._serve(self._shift)
+                released = self._serve(self._shift)
         finally:
             shift, self._shift = self._shift, None
             shift.close()
+        if self._refused is not None:
+            raise self._refused
+        return released
 
     def _serve(self, shift: Shift) -> int:
         failures = 0
@@ -110,6 +117,7 @@ class Worker:
                     if failures:
                         self._log.warning("connected again")
                     failures = 0
+                    self._go_on(listener)
                     return shift.serve(listener)
             except self._engine.Error as error:
                 if shift.over:
@@ -125,10 +133,20 @@ class Worker:
         """Raise ``SetupError`` for what would keep this worker from ever running a job."""
         try:
             with self._listener() as listener:
+                check_release(listener.jobs.version(), self._options.schema)
                 for queue in self._options.queues:
                     listener.due_in(queue)
         except self._engine.Error as error:
             raise self._engine.setup_error(error, self._options.schema) from error
+
+    def _go_on(self, listener: Listener) -> None:
+        """Stop, in good order, when the functions were replaced meanwhile by ones that don't serve this worker."""
+        try:
+            check_release(listener.jobs.version(), self._options.schema)
+        except SetupError as error:
+            self._refused = error
+            self._log.error("stopping: %s", error)
+            self.stop()
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

@@ -40,7 +40,7 @@ def migrate(
 
 
 def _apply(choice: Chosen, roles: bool | None) -> None:
-    with choice.connected():
+    with choice.connected(deploying=True):
         pass  # says so when it can't be reached
     applied = deployment.migrate(choice.dsn, choice.schema, roles)
     with choice.connected() as conn:
@@ -54,7 +54,7 @@ def _apply(choice: Chosen, roles: bool | None) -> None:
 
 
 def _roll_back(choice: Chosen, yes: bool) -> None:
-    with choice.connected() as conn:
+    with choice.connected(deploying=True) as conn:
         table = sql.Identifier(choice.schema, "job")
         installed = conn.execute("select to_regclass(%s)", [table.as_string()]).fetchone() != (None,)
         lost = conn.execute(sql.SQL("select count(*) from {}").format(table)).fetchone() if installed else None

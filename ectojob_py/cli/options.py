@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -11,7 +11,9 @@ import typer
 from psycopg.conninfo import conninfo_to_dict
 
 from ectojob_py.cli.failures import BadUsage, one_line
+from ectojob_py.client import Jobs
 from ectojob_py.errors import SetupError
+from ectojob_py.release import check_release
 
 Dsn = Annotated[
     str | None,
@@ -64,11 +66,17 @@ class Chosen:
         return dsn
 
     @contextmanager
-    def connected(self) -> Iterator[psycopg.Connection[Any]]:
-        """Connect, in autocommit; say so when the database can't be reached, or lacks this release of ectojob."""
+    def connected(self, deploying: bool = False) -> Iterator[psycopg.Connection[Any]]:
+        """Connect, in autocommit; say so when the database can't be reached, or lacks this release of ectojob.
+
+        ``deploying``: whatever release is there will do.
+        """
         conn = self._connect()
         with conn:
             try:
+                if not deploying:
+                    with suppress(psycopg.errors.InsufficientPrivilege):  # who may call one function may use that
+                        check_release(Jobs(conn, self.schema).version(), self.schema)
                 yield conn
             except _MISSING as error:
                 msg = f"ectojob is not installed in schema {self.schema}, or is older than this command"

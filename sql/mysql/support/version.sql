@@ -7,5 +7,5 @@ sql security definer
 contains sql
 comment 'The release of ectojob these procedures belong to.'
 begin
-    select '0.1.0' as version;
+    select '0.2.0' as version;
 end

@@ -9,7 +9,7 @@ security definer
 set search_path from current
 as $$
 begin
-    return '0.1.0';
+    return '0.2.0';
 end
 $$;
 

@@ -1,0 +1,79 @@
+"""The previous release's worker with this release's functions, the reverse, and the way from one to the other."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from postgres.snapshot import snapshot
+
+from ectojob_py import Jobs, Worker
+from ectojob_py.errors import SetupError
+from ectojob_py.migrate import migrate
+
+from .conftest import Run
+
+Conn = psycopg.Connection[Any]
+
+
+def await_(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 40  # less than the 54 s after which an idle worker looks without being woken
+    while not condition():
+        assert time.monotonic() < deadline, "it didn't come to pass"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def installed(conn: Conn, old: Run) -> None:
+    """The functions of the previous release, with jobs in various states."""
+    conn.execute("drop schema jobs cascade; create table done (id bigint, release text)")
+    process = old("migrate")
+    assert process.wait(60) == 0, process.communicate()
+    conn.execute(
+        "select jobs.enqueue('default', '{\"n\": 1}', priority => 9); select jobs.claim_batch('default', 1); "
+        "select jobs.enqueue('default', '{\"n\": 2}', priority => 5); "
+        "select jobs.enqueue('default', schedule => now() + interval '1 day')"
+    )
+
+
+@pytest.mark.usefixtures("installed")
+def test_todays_worker_refuses_yesterdays_functions(conn: Conn, dsn: str) -> None:
+    before = conn.execute("select * from jobs.job order by id").fetchall()
+    with pytest.raises(SetupError, match=r"has ectojob 0\.1\.0") as caught:
+        Worker(dsn, perform=lambda conn, job: None).run()
+    assert "ectojob migrate" in caught.value.hint
+    assert conn.execute("select * from jobs.job order by id").fetchall() == before
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_upgrade_keeps_every_job_and_gives_the_schema_of_a_fresh_install(conn: Conn, dsn: str) -> None:
+    columns = "queue, id, state, priority, schedule, expires, attempt, max_attempts, params, inserted_at"
+    before = conn.execute(f"select {columns} from jobs.job order by id".encode()).fetchall()
+    migrate(dsn)
+    migrate(dsn, "fresh")
+    assert snapshot(conn) == snapshot(conn, "fresh")
+    assert conn.execute(f"select {columns} from jobs.job order by id".encode()).fetchall() == before
+    Jobs(conn).complete("default", 1, 1)
+    assert Jobs(conn).enqueue("default") == 4
+
+
+@pytest.mark.usefixtures("installed")
+def test_yesterdays_worker_goes_on_through_an_upgrade_and_starts_after_it(conn: Conn, dsn: str, old: Run) -> None:
+    """Its release has no handshake. It is woken as before: within its poll of 54 s at least nothing would show it."""
+
+    def done() -> set[int]:
+        return {row[0] for row in conn.execute("select id from done")}
+
+    running = old("work", "shop:perform", "--queue", "default")
+    await_(lambda: done() == {2})
+    migrate(dsn)
+    first = Jobs(conn).enqueue("default")
+    await_(lambda: first in done())
+    running.terminate()
+    assert running.wait(60) == 0
+    second = Jobs(conn).enqueue("default")
+    old("work", "shop:perform", "--queue", "default")
+    await_(lambda: second in done())
+    third = Jobs(conn).enqueue("default")
+    await_(lambda: third in done())
