@@ -91,13 +91,20 @@ class Jobs:
 
     # Consuming
 
-    def reserve_batch(self, queue: str, demand: int, reservation_timeout: timedelta | None = None) -> list[Job]:
-        """Take up to ``demand`` jobs, in running order; each must begin before it expires."""
-        return self._calls.jobs("reserve_batch", queue, demand, reservation_timeout)
+    def reserve_batch(
+        self, queue: str, demand: int, reservation_timeout: timedelta | None = None, after: Job | None = None
+    ) -> list[Job]:
+        """Take up to ``demand`` jobs, in running order; each must begin before it expires. ``after``: see below."""
+        return self._calls.jobs("reserve_batch", queue, demand, reservation_timeout, *_key(after))
 
-    def claim_batch(self, queue: str, demand: int, execution_timeout: timedelta | None = None) -> list[Job]:
-        """Take up to ``demand`` jobs and begin them at once, in running order."""
-        return self._calls.jobs("claim_batch", queue, demand, execution_timeout)
+    def claim_batch(
+        self, queue: str, demand: int, execution_timeout: timedelta | None = None, after: Job | None = None
+    ) -> list[Job]:
+        """Take up to ``demand`` jobs and begin them at once, in running order.
+
+        ``after``, on PostgreSQL: only jobs that run after this one, for example the last one claimed; ``None``: all.
+        """
+        return self._calls.jobs("claim_batch", queue, demand, execution_timeout, *_key(after))
 
     def begin_attempt(self, queue: str, id: int, attempt: int) -> Job | None:
         """Begin a reserved job; ``None``: the reservation is gone."""
@@ -162,6 +169,10 @@ class Jobs:
 
 def _first(jobs: list[Job]) -> Job | None:
     return jobs[0] if jobs else None
+
+
+def _key(job: Job | None) -> tuple[object, ...]:
+    return () if job is None else (job.priority, job.schedule, job.id)
 
 
 def _aware(schedule: datetime | None) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from importlib import import_module
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
 from ectojob_py.errors import SetupError
+from ectojob_py.job import Job
 from ectojob_py.pool import Connections
 
 
@@ -19,6 +21,9 @@ class Listener(AbstractContextManager["Listener"], Protocol):
 
     def due_in(self, queue: str) -> float | None:
         """Return the seconds until the sweep has work next, by the database's clock; ``None``: none known."""
+
+    def claim(self, queue: str, demand: int, execution_timeout: timedelta | None) -> list[Job]:
+        """Take up to ``demand`` jobs; after fewer, ``wait`` returns the queue once it is worth a look again."""
 
     def wait(self, timeout: float, bell: Bell, empty: set[str]) -> tuple[set[str], set[str]]:
         """Sleep; return the queues that have a job to run, and those whose next due moment may have changed.

@@ -76,7 +76,7 @@ class Shift:
                 return self._give_back(listener.jobs)
             if self._stop_at == inf:
                 self._sweep(listener)
-                self._claim(listener.jobs)
+                self._claim(listener)
             awake, rescheduled = listener.wait(self._idle_for(), self._bell, set(self._turns) - self._looking)
             self._looking |= awake
             self._sweep_at.update(dict.fromkeys(rescheduled, 0.0))
@@ -114,13 +114,13 @@ class Shift:
                 self._sweep_at[queue] = monotonic() + min(idle, inf if due_in is None else max(_OVERDUE_PAUSE, due_in))
                 self._looking.add(queue)
 
-    def _claim(self, jobs: Jobs) -> None:
+    def _claim(self, listener: Listener) -> None:
         self._turns.rotate(1)  # no queue is always first
         for queue in [queue for queue in self._turns if queue in self._looking]:
             demand = self._hands.free
             if not demand:
                 break
-            claimed = jobs.claim_batch(queue, demand, self._options.execution_timeout)
+            claimed = listener.claim(queue, demand, self._options.execution_timeout)
             for job in claimed:
                 self._leases.add(job)
                 self._hands.give(job)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ import pymysql
 from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
 from ectojob_py.errors import UnknownQueue
+from ectojob_py.job import Job
 from ectojob_py.mysql.calls import MysqlCalls
 from ectojob_py.mysql.connection import connect
 from ectojob_py.mysql.handler_connection import READ_COMMITTED
@@ -57,6 +59,10 @@ class Listener:
             cursor.execute("select timestampdiff(microsecond, sysdate(6), %s) / 1000000", [due.replace(tzinfo=None)])
             [(seconds,)] = cursor.fetchall()
         return float(seconds)
+
+    def claim(self, queue: str, demand: int, execution_timeout: timedelta | None) -> list[Job]:
+        """Take up to ``demand`` jobs."""
+        return self.jobs.claim_batch(queue, demand, execution_timeout)
 
     def wait(self, timeout: float, bell: Bell, empty: set[str]) -> tuple[set[str], set[str]]:
         """Sleep until a wake-up of an empty queue, the bell, or ``timeout`` seconds.

@@ -1,6 +1,7 @@
 """The connection on which a worker listens, claims and sweeps."""
 
 import select
+from datetime import timedelta
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -9,8 +10,11 @@ from psycopg import sql
 
 from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
+from ectojob_py.job import Job
 from ectojob_py.postgres.connection import with_defaults
+from ectojob_py.postgres.frontier import Frontier
 from ectojob_py.postgres.heartbeat import LivelyConnection
+from ectojob_py.postgres.sleeper import Sleeper
 
 
 class Listener:
@@ -24,6 +28,8 @@ class Listener:
         }
         self._conn = LivelyConnection.connect(with_defaults(dsn), autocommit=True)
         self.jobs = Jobs(self._conn, schema)
+        self._sleepers = {queue: Sleeper(self._conn, schema, queue) for queue in queues}
+        self._frontiers = {queue: Frontier(self.jobs, queue) for queue in queues}
         try:
             for channel in self._channels:
                 self._conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
@@ -45,20 +51,38 @@ class Listener:
         row = self._conn.execute(statement.format(sql.Identifier(self._schema, "next_due")), [queue]).fetchone()
         return None if row is None or row[0] is None else float(row[0])
 
-    def wait(self, timeout: float, bell: Bell, empty: set[str]) -> tuple[set[str], set[str]]:
-        """Sleep until a wake-up of any queue, the bell, or ``timeout`` seconds, or to feel the server's pulse.
+    def claim(self, queue: str, demand: int, execution_timeout: timedelta | None) -> list[Job]:
+        """Take up to ``demand`` jobs; after fewer, ``wait`` returns the queue once it is worth a look again."""
+        self._sleepers[queue].looking()
+        claimed = self._frontiers[queue].claim(demand, execution_timeout)
+        if claimed:
+            self._sleepers[queue].found()
+        return claimed
 
-        Returns the queues that have a job to run now, and those whose next due moment may have changed.
+    def wait(self, timeout: float, bell: Bell, empty: set[str]) -> tuple[set[str], set[str]]:
+        """Sleep until a wake-up of any queue, the bell, or ``timeout`` seconds; or to feel the server's pulse.
+
+        Returns the queues that are worth a look now, and those whose next due moment may have changed. Wake-ups are
+        asked for only where they are needed, for the queues that are ``empty``.
         """
+        for queue, sleeper in self._sleepers.items():
+            if queue in empty:
+                sleeper.rest(self._frontiers[queue].owed_at)
+            else:
+                sleeper.rise()
         heard = self._hear()
         if not heard:
-            to_beat = max(0.0, self._conn.next_beat - monotonic())
-            select.select([self._conn.fileno(), bell.fileno()], [], [], min(timeout, to_beat))
+            wake_at = min(self._conn.next_beat, *(sleeper.look_at for sleeper in self._sleepers.values()))
+            select.select([self._conn.fileno(), bell.fileno()], [], [], max(0.0, min(timeout, wake_at - monotonic())))
             bell.silence()
             heard = self._hear()
             if self._conn.next_beat <= monotonic():
                 self._conn.beat()
-        return {queue for queue, suffix in heard if not suffix}, {queue for queue, suffix in heard if suffix}
+        awake = {queue for queue, suffix in heard if not suffix}
+        for queue in awake:
+            self._sleepers[queue].woken()
+        due = {queue for queue in empty if self._sleepers[queue].look_at <= monotonic()}
+        return awake | due, {queue for queue, suffix in heard if suffix}
 
     def _hear(self) -> set[tuple[str, str]]:
         """Return what has arrived by now, also while other statements ran; payloads don't matter, anyone may send."""

@@ -28,17 +28,22 @@ select not exists (select from migration where id = '0002_job') as pending \gset
 \if :pending
 \ir ../../migrations/postgres/0002_job.sql
 \endif
-
 select not exists (select from migration where id = '0003_ectojob_view') as pending \gset
 \if :pending
 \ir ../../migrations/postgres/0003_ectojob_view.sql
+\endif
+select not exists (select from migration where id = '0004_claim_after') as pending \gset
+\if :pending
+\ir ../../migrations/postgres/0004_claim_after.sql
 \endif
 
 -- Support: what the transitions lean on.
 
 \ir support/raise_lease_lost.sql
+\ir support/raise_batch_lost.sql
 \ir support/raise_not_failed.sql
 \ir support/raise_unknown_queue.sql
+\ir support/check_batch.sql
 \ir support/check_demand.sql
 \ir support/check_job.sql
 \ir support/check_key.sql
@@ -49,6 +54,7 @@ select not exists (select from migration where id = '0003_ectojob_view') as pend
 \ir support/check_retry_in.sql
 \ir support/check_timeout.sql
 \ir support/announce.sql
+\ir support/someone_sleeps.sql
 \ir support/lock_available.sql
 \ir support/queue_settings.sql
 \ir support/swept_queues.sql
@@ -63,6 +69,12 @@ select not exists (select from migration where id = '0003_ectojob_view') as pend
 \ir support/resume_queue.sql
 \ir support/next_due.sql
 \ir support/version.sql
+
+-- Sleeping and waking.
+
+\ir support/fall_asleep.sql
+\ir support/in_flight.sql
+\ir support/wake_up.sql
 
 -- Transitions: one file, one function, one arrow of the state diagram.
 
@@ -84,6 +96,7 @@ select not exists (select from migration where id = '0003_ectojob_view') as pend
 -- Wake-ups on insert.
 
 \ir triggers/wake_on_insert.sql
+\ir triggers/tell_on_insert.sql
 
 -- EctoJob: a view in its table's place, and how a table of its is taken over and given back.
 

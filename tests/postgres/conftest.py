@@ -63,3 +63,10 @@ def first(session: Callable[[], Session]) -> Session:
 def second(session: Callable[[], Session]) -> Session:
     """Another session."""
     return session()
+
+
+@pytest.fixture
+def connect_shared(shared: str) -> Iterator[Callable[[], psycopg.Connection[Any]]]:
+    """More autocommit connections."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(psycopg.connect(shared, autocommit=True))

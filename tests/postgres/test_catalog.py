@@ -25,14 +25,22 @@ ENQUEUE = (
     "max_attempts integer DEFAULT NULL::integer, priority integer DEFAULT 0, notify text DEFAULT NULL::text"
 )
 ADOPTION = "dry_run boolean DEFAULT false, lock_timeout interval DEFAULT '00:00:02'::interval"
+AFTER = (
+    "after_priority integer DEFAULT NULL::integer, "
+    "after_schedule timestamp with time zone DEFAULT NULL::timestamp with time zone, "
+    "after_id bigint DEFAULT NULL::bigint"
+)
 API = {
     "enqueue": (f"queue text, params jsonb DEFAULT '{{}}'::jsonb, {ENQUEUE}", "bigint"),
     "enqueue_many": (f"queue text, params jsonb[], {ENQUEUE}", "SETOF bigint"),
     "reserve_batch": (
-        "queue text, demand integer, reservation_timeout interval DEFAULT NULL::interval",
+        f"queue text, demand integer, reservation_timeout interval DEFAULT NULL::interval, {AFTER}",
         "SETOF jobs.job",
     ),
-    "claim_batch": ("queue text, demand integer, execution_timeout interval DEFAULT NULL::interval", "SETOF jobs.job"),
+    "claim_batch": (
+        f"queue text, demand integer, execution_timeout interval DEFAULT NULL::interval, {AFTER}",
+        "SETOF jobs.job",
+    ),
     "begin_attempt": (KEY, "SETOF jobs.job"),
     "complete": (KEY, "void"),
     "complete_batch": ("queue text, ids bigint[], attempts integer[]", "void"),
@@ -58,10 +66,13 @@ API = {
     "drop_ectojob_view": ("queue text", "void"),
     "adopt": (f"queue text, relation text, {ADOPTION}", "jsonb"),
     "unadopt": (f"queue text, {ADOPTION}", "jsonb"),
+    "fall_asleep": ("queue text", "xid8"),
+    "in_flight": ("before xid8", "boolean"),
+    "wake_up": ("queue text", "void"),
 }
 ECTOJOB_API = ("create_ectojob_view", "drop_ectojob_view", "adopt", "unadopt")
 """They make, rename and drop relations of the caller's, and so run with the caller's rights."""
-TRIGGERS = ("wake_on_insert", "ectojob_insert", "ectojob_update", "ectojob_delete", "ectojob_wake")
+TRIGGERS = ("wake_on_insert", "tell_on_insert", "ectojob_insert", "ectojob_update", "ectojob_delete", "ectojob_wake")
 NAMES_RELATIONS = {path.stem for path in (SQL / "ectojob").glob("*.sql")}
 TRANSITIONS = list(API)[:14]
 

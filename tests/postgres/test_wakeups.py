@@ -8,6 +8,7 @@ import pytest
 from contract.harness import HOUR, NOTHING, Db, Row
 from contract.sessions import PATIENCE, Session
 from psycopg import sql
+from worker.waiting import until
 
 from ectojob_py import Jobs
 from ectojob_py.migrate import migrate
@@ -26,8 +27,13 @@ class Ear:
         self._conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
 
     def queue(self, queue: str, schema: str = "jobs") -> None:
+        """Listen to all that is said of a queue, and sleep for it as a worker does."""
         for outcome in OUTCOMES:
             self.listen(f"{schema}.{queue}{outcome}")
+        self._conn.execute(sql.SQL("select {}(%s)").format(sql.Identifier(schema, "fall_asleep")), [queue])
+
+    def wakes_up(self, queue: str = "default") -> None:
+        self._conn.execute("select jobs.wake_up(%s)", [queue])
 
     def heard(self, db: Db) -> list[tuple[str, str]]:
         """Return channels and payloads, up to a notification sent now: they arrive in the order of their commits."""
@@ -161,6 +167,110 @@ def test_every_job_of_a_sweep_sends_its_own_and_wakes_once(db: Db, ear: Ear) -> 
     ear.heard(db)
     db.jobs.reactivate_expired()
     assert ear.heard(db) == [WAKE, ("jobs.default.failed", "hello 1")]
+
+
+# Only when somebody sleeps
+
+
+@pytest.mark.parametrize("case", [case for case, (_, sent) in SENDS.items() if WAKE in sent], ids=" of ".join)
+def test_nobody_is_woken_who_does_not_sleep(db: Db, ear: Ear, case: tuple[str, str]) -> None:
+    ear.wakes_up()
+    call, expected = SENDS[case]
+    *clock, state = case[1].split()
+    job = db.a_job(state)
+    if "due" in clock:
+        db.let_schedule_come(job["id"])
+    if "expired" in clock:
+        db.let_lease_end(job["id"])
+    ear.heard(db)
+    call(db, job)
+    assert ear.heard(db) == [sent for sent in expected if sent != WAKE]
+
+
+def test_one_who_sleeps_is_enough(db: Db, ear: Ear, connect_shared: Callable[[], psycopg.Connection[Any]]) -> None:
+    other = connect_shared()
+    other.execute("select jobs.fall_asleep('default')")
+    ear.wakes_up()
+    db.jobs.enqueue("default")
+    assert ear.heard(db) == [WAKE]
+    other.close()
+    until_nobody_sleeps(db)
+    db.jobs.enqueue("default")
+    assert ear.heard(db) == []
+
+
+def test_who_sleeps_for_another_queue_wakes_nobody(db: Db, ear: Ear) -> None:
+    db.a_queue("other")
+    ear.queue("other")
+    ear.wakes_up()
+    db.jobs.enqueue("default")
+    assert ear.heard(db) == []
+
+
+def test_each_sleep_ends_with_one_waking(db: Db, ear: Ear) -> None:
+    ear.queue("default")
+    ear.wakes_up()
+    db.jobs.enqueue("default")
+    assert ear.heard(db) == [WAKE]
+    ear.wakes_up()
+    db.jobs.enqueue("default")
+    assert ear.heard(db) == []
+
+
+def until_nobody_sleeps(db: Db) -> None:
+    query = "select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database "
+    query += "where datname = current_database())"
+    until(lambda: db.conn.execute(query.encode()).fetchone() == (0,))
+
+
+# A transaction in flight may not have seen the sleeper, and says so until it ends.
+
+
+@pytest.mark.parametrize("end", ["commits", "rolls_back"])
+def test_an_enqueuer_that_came_before_the_sleeper_is_in_flight_until_its_end(
+    db: Db, ear: Ear, first: Session, second: Session, end: str
+) -> None:
+    ear.wakes_up()
+    first.calls("enqueue", "default")
+    [(before,)] = db.conn.execute("select jobs.fall_asleep('default')").fetchall()
+    assert in_flight(db, before)
+    second.calls("enqueue", "default")
+    second.commits()  # it came later, and woke whoever sleeps
+    assert ear.heard(db) == [WAKE]
+    assert in_flight(db, before)
+    getattr(first, end)()
+    assert ear.heard(db) == []
+    assert not in_flight(db, before)
+    db.conn.execute("select jobs.wake_up('default')")
+
+
+def test_who_comes_after_the_sleeper_is_not_waited_for(db: Db, first: Session) -> None:
+    [(before,)] = db.conn.execute("select jobs.fall_asleep('default')").fetchall()
+    first.calls("enqueue", "default")
+    assert not in_flight(db, before)
+    first.rolls_back()
+    db.conn.execute("select jobs.wake_up('default')")
+
+
+def test_a_lock_in_the_way_is_not_waited_for(db: Db, ear: Ear, first: Session) -> None:
+    ear.wakes_up()
+    for number in ("0", "hashtext('default')"):
+        first.executes(f"select pg_advisory_xact_lock('jobs.job'::regclass::oid::integer, {number})")
+        assert db.conn.execute("select jobs.fall_asleep('default')").fetchone() == (None,)
+        first.rolls_back()
+    until_nobody_sleeps(db)
+    assert db.conn.execute("select jobs.fall_asleep('default') is not null").fetchone() == (True,)
+    db.conn.execute("select jobs.wake_up('default')")
+
+
+def in_flight(db: Db, before: str) -> bool:
+    return bool(db.conn.execute("select jobs.in_flight(%s)", [before]).fetchone() == (True,))
+
+
+def test_of_scheduled_jobs_only_the_next_to_come_due_is_told(db: Db, ear: Ear) -> None:
+    for hours, sent in ((3, [SLEEP_ANEW]), (4, []), (2, [SLEEP_ANEW]), (3, []), (2, [])):
+        db.jobs.enqueue("default", schedule=db.now() + hours * HOUR)
+        assert ear.heard(db) == sent, hours
 
 
 # Transactions

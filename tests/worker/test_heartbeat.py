@@ -147,6 +147,8 @@ def test_an_idle_worker_asks_nothing_but_for_the_pulse(dsn: str, conn: Conn) -> 
     bell = Bell()
     last = "select query, query_start from pg_stat_activity where application_name = 'ectojob'"
     with Listener(dsn, "jobs", ("default",)) as listener:
+        while listener.wait(0, bell, {"default"})[0]:
+            assert listener.claim("default", 1, None) == []  # it looks once more, and sleeps
         for _ in range(2):
             before = conn.execute(last).fetchall()
             while conn.execute(last).fetchall() == before:

@@ -2,7 +2,10 @@
 
 create or replace function lock_available(
     queue queue,
-    demand integer
+    demand integer,
+    after_priority integer,
+    after_schedule timestamptz,
+    after_id bigint
 )
 returns tid[]
 language plpgsql
@@ -21,7 +24,13 @@ begin
     return array(
         select job.ctid
         from job
-        where job.queue = (lock_available.queue).name and job.state = 'AVAILABLE'
+        where job.queue = (lock_available.queue).name
+            and job.state = 'AVAILABLE'
+            and (job.priority, job.schedule, job.id) > (
+                coalesce(lock_available.after_priority, -2147483648),
+                coalesce(lock_available.after_schedule, '-infinity'),
+                coalesce(lock_available.after_id, 0)
+            )
         order by job.priority, job.schedule, job.id
         limit lock_available.demand
         for update skip locked
@@ -31,4 +40,5 @@ $$;
 
 comment on function lock_available is
     'Internal. Locks up to demand AVAILABLE jobs of a queue, in running order, passing over those that others have '
-    'locked; returns their row addresses, which hold until the transaction ends. None while the queue is paused.';
+    'locked; returns their row addresses, which hold until the transaction ends. None while the queue is paused. '
+    'after_...: only jobs that run after the one with this key; null: all.';

@@ -1,7 +1,8 @@
--- Tells the workers of a queue that its next due moment may have changed, at commit.
+-- Tells the workers of a queue that its next due moment has come nearer, at commit.
 
 create or replace function tell_scheduled(
-    queue text
+    queue text,
+    schedule timestamptz
 )
 returns void
 language plpgsql
@@ -11,10 +12,21 @@ security invoker
 set search_path from current
 as $$
 begin
-    perform pg_notify(current_schema() || '.' || tell_scheduled.queue || '.scheduled', '');
+    -- Whoever waits for an earlier job will ask for this one then. min, because exists may read the whole table.
+    if tell_scheduled.schedule <= coalesce(
+        (
+            select min(job.schedule) from job
+            where job.queue = tell_scheduled.queue
+                and job.state in ('SCHEDULED', 'RETRY')
+                and job.schedule > clock_timestamp()
+        ),
+        tell_scheduled.schedule
+    ) then
+        perform pg_notify(current_schema() || '.' || tell_scheduled.queue || '.scheduled', '');
+    end if;
 end
 $$;
 
 comment on function tell_scheduled is
-    'Internal. Tells workers, on channel <schema>.<queue>.scheduled, to ask next_due again: a job now waits for its '
-    'schedule.';
+    'Internal. Tells workers, on channel <schema>.<queue>.scheduled, to ask next_due again: a job now waits '
+    'for its schedule, and none waits for an earlier one.';

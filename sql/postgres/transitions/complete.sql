@@ -25,7 +25,9 @@ begin
     if not found then
         perform raise_lease_lost(complete.queue, complete.id, complete.attempt);
     end if;
-    perform announce(complete.queue, 'completed', v_notify);
+    if v_notify is not null then
+        perform announce(complete.queue, 'completed', v_notify);
+    end if;
 end
 $$;
 

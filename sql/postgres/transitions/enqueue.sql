@@ -19,8 +19,9 @@ declare
     v_now constant timestamptz := clock_timestamp();
     v_id bigint;
 begin
-    perform check_params(enqueue.params);
-    perform check_job(enqueue.schedule, enqueue.max_attempts, enqueue.notify);
+    if num_nonnulls(enqueue.schedule, enqueue.max_attempts, enqueue.notify) > 0 then
+        perform check_job(enqueue.schedule, enqueue.max_attempts, enqueue.notify);
+    end if;
 
     insert into job (queue, state, priority, schedule, max_attempts, params, notify, inserted_at, updated_at)
     select
@@ -34,10 +35,11 @@ begin
         v_now,
         v_now
     from queue
-    where queue.name = enqueue.queue
+    where queue.name = enqueue.queue and jsonb_typeof(enqueue.params) = 'object'
     returning job.id into v_id;
 
     if not found then
+        perform check_params(enqueue.params);
         perform raise_unknown_queue(enqueue.queue);
     end if;
     return v_id;

@@ -43,7 +43,7 @@ begin
     end if;
     perform announce(v_job.queue, lower(v_job.state), v_job.notify);
     if v_job.state = 'RETRY' then
-        perform tell_scheduled(v_job.queue);
+        perform tell_scheduled(v_job.queue, v_job.schedule);
     end if;
     return next v_job;
 end

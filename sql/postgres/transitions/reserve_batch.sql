@@ -3,7 +3,10 @@
 create or replace function reserve_batch(
     queue text,
     demand integer,
-    reservation_timeout interval default null
+    reservation_timeout interval default null,
+    after_priority integer default null,
+    after_schedule timestamptz default null,
+    after_id bigint default null
 )
 returns setof job
 language plpgsql
@@ -19,7 +22,9 @@ begin
     perform check_demand(reserve_batch.demand);
     perform check_timeout('reservation_timeout', reserve_batch.reservation_timeout);
     v_queue := queue_settings(reserve_batch.queue);
-    v_rows := lock_available(v_queue, reserve_batch.demand);
+    v_rows := lock_available(
+        v_queue, reserve_batch.demand, reserve_batch.after_priority, reserve_batch.after_schedule, reserve_batch.after_id
+    );
 
     return query
     with reserved as (
@@ -38,4 +43,4 @@ $$;
 comment on function reserve_batch is
     'Takes up to demand AVAILABLE jobs for this caller and returns them in running order; no row: nothing can run '
     'now, or the queue is paused. Each must be begun before it expires. reservation_timeout: null: the queue''s '
-    'setting. Never waits for another caller''s locks. Raises JQ002, 22023.';
+    'setting. after_...: as for claim_batch. Never waits for another caller''s locks. Raises JQ002, 22023.';

@@ -1,4 +1,4 @@
--- (none) -> AVAILABLE wakes workers, (none) -> SCHEDULED lets them sleep anew
+-- (none) -> AVAILABLE wakes workers
 
 create or replace function wake_on_insert()
 returns trigger
@@ -12,21 +12,25 @@ begin
     perform wake(inserted.queue) from inserted
     where inserted.state = 'AVAILABLE'
     group by inserted.queue;
-
-    perform tell_scheduled(inserted.queue) from inserted
-    where inserted.state = 'SCHEDULED'
-    group by inserted.queue;
     return null;
 end
 $$;
 
 comment on function wake_on_insert is
-    'Internal. Once per inserting statement: one notification per queue that got jobs, whoever inserted them.';
+    'Internal. Once per inserting statement: one notification per queue that got jobs, whoever inserted them; none '
+    'while no worker sleeps.';
 
 create or replace trigger wake_on_insert
 after insert on job
 referencing new table as inserted
 for each statement
+-- someone_sleeps(), written out: a call would cost more than all the rest, and this is asked by every insert.
+when (
+    not (
+        pg_try_advisory_lock('job'::regclass::oid::integer, 0)
+        and pg_advisory_unlock('job'::regclass::oid::integer, 0)
+    )
+)
 execute function wake_on_insert();
 
 comment on trigger wake_on_insert on job is

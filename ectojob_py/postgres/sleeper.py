@@ -1,0 +1,78 @@
+"""When a worker asks to be woken, and when it had better look by itself."""
+
+from math import inf
+from time import monotonic
+
+import psycopg
+from psycopg import sql
+
+LINGER = 0.003
+"""Seconds that a worker looks by itself after it found a job: waking it costs an enqueuer more than a look costs."""
+
+_LONGEST_BLIND = 1.0
+"""Seconds between looks, at most, while a transaction may not have seen that the worker sleeps."""
+
+
+class Sleeper:
+    """A worker's sleep for one queue; ``fall_asleep`` in ``sql/postgres/support`` says how it is woken."""
+
+    def __init__(self, conn: "psycopg.Connection[object]", schema: str, queue: str) -> None:
+        """Take the connection that listens. It is awake."""
+        self._conn = conn
+        self._queue = queue
+        self._fall_asleep, self._wake_up, self._in_flight = (
+            sql.SQL("select {}(%s)").format(sql.Identifier(schema.replace("%", "%%"), function))
+            for function in ("fall_asleep", "wake_up", "in_flight")
+        )
+        self._asleep = False
+        self._asleep_at = -inf
+        self._blind_to: object = None  # the transactions that may not have seen it fall asleep; None: they have ended
+        self._found_at = -inf
+        self._woken_at = -inf
+        self.look_at = inf
+        """When it looks by itself; infinity: never, for it will be woken. In ``monotonic`` seconds."""
+
+    def rest(self, owed_at: float) -> None:
+        """Nothing was found: linger for a little, then fall asleep. ``owed_at``: not before this look, at least."""
+        now = monotonic()
+        if self._asleep:
+            return
+        if owed_at < inf or now < self._found_at + LINGER:
+            self.look_at = min(owed_at, max(now, self._found_at + LINGER))
+            return
+        self._blind_to = self._call(self._fall_asleep, self._queue)
+        self._asleep = self._blind_to is not None
+        self._asleep_at = now
+        self.look_at = now if self._asleep else now + LINGER
+
+    def rise(self) -> None:
+        """There is more to do: want no wake-ups."""
+        if self._asleep:
+            self._call(self._wake_up, self._queue)
+            self._asleep = False
+        self.look_at = inf
+
+    def woken(self) -> None:
+        """A wake-up came. When they come fast, look by itself from now on, until it finds nothing."""
+        now = monotonic()
+        if now < self._woken_at + LINGER:
+            self.rise()
+        self._woken_at = now
+
+    def looking(self) -> None:
+        """It is about to look: by then it knows whether it must look again."""
+        if self._asleep and self._blind_to is not None:
+            if self._call(self._in_flight, self._blind_to):
+                now = monotonic()
+                self.look_at = now + min(_LONGEST_BLIND, max(LINGER, (now - self._asleep_at) / 4))
+                return
+            self._blind_to = None
+        self.look_at = inf
+
+    def found(self) -> None:
+        """It found a job."""
+        self._found_at = monotonic()
+
+    def _call(self, statement: sql.Composed, argument: object) -> object:
+        row = self._conn.execute(statement, [argument]).fetchone()
+        return row[0] if row else None  # type: ignore[index]

@@ -1,0 +1,20 @@
+-- Whether there may be a job that was enqueued without noticing the sleeper.
+
+create or replace function in_flight(
+    before xid8
+)
+returns boolean
+language plpgsql
+stable
+parallel unsafe
+security definer
+set search_path from current
+as $$
+begin
+    return pg_snapshot_xmin(pg_current_snapshot()) < in_flight.before;
+end
+$$;
+
+comment on function in_flight is
+    'Whether a transaction still runs that began to write before this value was returned by fall_asleep. While it '
+    'does, it may commit a job without a wake-up, so look now and then; when none does, look once more and sleep.';

@@ -1,0 +1,21 @@
+-- A worker that has work asks for no more wake-ups.
+
+create or replace function wake_up(
+    queue text
+)
+returns void
+language plpgsql
+volatile
+parallel unsafe
+security definer
+set search_path from current
+as $$
+begin
+    perform pg_advisory_unlock_shared('job'::regclass::oid::integer, hashtext(wake_up.queue));
+    perform pg_advisory_unlock_shared('job'::regclass::oid::integer, 0);
+end
+$$;
+
+comment on function wake_up is
+    'Ends what fall_asleep began, once: this session needs no wake-ups of the queue, so that enqueuers need not send '
+    'any. Warns when it was not asleep.';
