@@ -15,6 +15,7 @@ from pymysql.cursors import DictCursor
 
 from ectojob_py import Jobs
 from ectojob_py.calls import Calls, calls_on
+from ectojob_py.mysql.calls import CONFLICTS
 from ectojob_py.mysql.connection import connect
 
 Row = dict[str, Any]
@@ -29,6 +30,8 @@ class Dialect(Protocol):
     """What the harness must know of a database: every statement that is not a call of our functions."""
 
     refusal: type[Exception]
+    block: str
+    """What opens the body of a procedure, ``end`` closing it."""
 
     def connect(self, autocommit: bool = True) -> Any:
         """Open a session in which each call is a transaction of its own, or goes into one that the caller ends."""
@@ -62,6 +65,7 @@ class Postgres:
     """What the harness must know of PostgreSQL: every statement that is not a call of our functions."""
 
     refusal: type[Exception] = psycopg.Error
+    block = "language sql begin atomic"
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -122,6 +126,7 @@ class Mysql:
     """MySQL and MariaDB: moments without a zone, durations in seconds, hints in the message."""
 
     refusal: type[Exception] = psycopg.Error
+    block = "begin"
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -168,6 +173,8 @@ class Mysql:
             cursor.execute("call create_queue('default', null, null, null, null)")
 
     def code(self, error: Exception) -> str | None:
+        if isinstance(error, pymysql.MySQLError):
+            return "40001" if error.args[0] in CONFLICTS else "HY000"
         assert isinstance(error, psycopg.Error)
         return error.sqlstate
 

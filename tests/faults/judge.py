@@ -1,7 +1,6 @@
 """Calling a function, and judging what it did by what the model says: row by row, code by code."""
 
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -63,10 +62,7 @@ def ask(dialect: Dialect, conn: Any, call: Call, since: datetime | None = None) 
     try:
         value = getattr(calls_on(conn, "jobs"), KIND.get(call.function, "value"))(call.function, *args)
     except REFUSALS as error:
-        code = None
-        with suppress(AssertionError):
-            code = dialect.code(error)
-        return Answer(None, code or ANY_CODE, since, since)
+        return Answer(None, dialect.code(error) or ANY_CODE, since, since)
     return Answer(value, None, since, dialect.now(conn))
 
 

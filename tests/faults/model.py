@@ -12,6 +12,7 @@ from typing import Any
 Row = dict[str, Any]
 World = dict[str | int, Row]
 
+STATES = ("SCHEDULED", "AVAILABLE", "RESERVED", "IN_PROGRESS", "RETRY", "FAILED")
 YEARS = (datetime(1000, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 NOTHING = timedelta(0)
 MONTH = timedelta(days=30)
@@ -297,7 +298,7 @@ class Model:
     def drop_queue(self, queue: Any, force: Any) -> None:
         """With force, its jobs too."""
         self._unless(*self._no_queue(queue))
-        jobs = [row for key, row in self.world.items() if isinstance(key, int) and row["queue"] == queue]
+        jobs = self._jobs(queue, *STATES)
         self._unless((bool(jobs) and not force, "JQ003"))
         for row in jobs:
             self._gone(row)

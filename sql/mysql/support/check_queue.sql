@@ -9,7 +9,11 @@ sql security invoker
 reads sql data
 comment 'Internal. JQ002 when there is no such queue, 22023 when the name is null.'
 begin
-    if not exists (select 1 from queue where queue.name = p_queue) then
+    declare v_found boolean;
+
+    -- Not in the condition of the if, which would lock the row and wait for whoever pauses the queue.
+    select count(*) into v_found from queue where queue.name = p_queue;
+    if not v_found then
         call raise_unknown_queue(p_queue);
     end if;
 end

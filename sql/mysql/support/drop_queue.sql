@@ -11,7 +11,7 @@ modifies sql data
 comment 'Drops a queue. force: with all its jobs, whatever their state; null: not. Without it, JQ003 when the queue
 still has jobs. Raises JQ002.'
 begin
-    declare v_own boolean;
+    declare v_own, v_has_jobs boolean;
     declare exit handler for sqlexception
     begin
         begin
@@ -25,12 +25,19 @@ begin
     call check_queue(p_queue);
     if p_force then
         delete from job where job.queue = p_queue;
-    elseif exists (select 1 from job where job.queue = p_queue) then
-        call raise_queue_not_empty(p_queue);
+    else
+        select count(*) into v_has_jobs from (select 1 from job where job.queue = p_queue limit 1) as some_job;
+        if v_has_jobs then
+            call raise_queue_not_empty(p_queue);
+        end if;
     end if;
 
     -- A job whose enqueuing commits after this stays in the table and runs when the queue is created again: a foreign
     -- key would prevent it, but makes every enqueue lock the queue's one row.
     delete from queue where queue.name = p_queue;
+
+    if row_count() = 0 then
+        call raise_unknown_queue(p_queue);
+    end if;
     call end_call(v_own, null);
 end

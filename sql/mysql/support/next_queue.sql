@@ -11,5 +11,5 @@ reads sql data
 comment 'Internal. queue: as the sweep was called. swept: the queue that was swept, then the next one; null: none is
 left.'
 begin
-    set p_swept = (select min(queue.name) from queue where p_queue is null and queue.name > p_swept);
+    select min(queue.name) into p_swept from queue where p_queue is null and queue.name > p_swept;
 end

@@ -14,6 +14,6 @@ begin
         call check_queue(p_queue);
         set p_first = p_queue;
     else
-        set p_first = (select min(queue.name) from queue);
+        select min(queue.name) into p_first from queue;
     end if;
 end

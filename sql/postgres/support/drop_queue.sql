@@ -31,6 +31,10 @@ begin
     -- A job whose enqueuing commits after this stays in the table and runs when the queue is created again: a foreign
     -- key would prevent it, but makes every enqueue lock the queue's one row (a quarter of the speed at 32 clients).
     delete from queue where queue.name = drop_queue.queue;
+
+    if not found then
+        perform raise_unknown_queue(drop_queue.queue);
+    end if;
 end
 $$;
 
