@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ectojob_py.cli import queues
+from ectojob_py.cli.adopt import adopt, unadopt
 from ectojob_py.cli.demo import demo
 from ectojob_py.cli.enqueue import enqueue
 from ectojob_py.cli.jobs import jobs, remove, requeue
@@ -19,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (migrate, work, enqueue, queues.queues, jobs, requeue, remove, demo):
+for command in (migrate, work, enqueue, queues.queues, jobs, requeue, remove, adopt, unadopt, demo):
     app.command()(command)
 app.add_typer(queues.group, name="queue")
 

@@ -20,6 +20,11 @@ declare
     v_plan jsonb;
 begin
     perform check_queue_name(adopt.queue);
+    if to_regclass(v_name) is null then
+        raise object_not_in_prerequisite_state using
+            message = format('there is no table %s', v_name),
+            hint = 'Pass EctoJob''s schema_prefix (public without one) and table_name.';
+    end if;
     if not adopt.dry_run then
         perform set_config('lock_timeout', (1000 * extract(epoch from adopt.lock_timeout))::integer::text, true);
         execute format('lock table %s in access exclusive mode', v_name);
