@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo psql test test-mysql bench mariadb check lint types dist clean
+.PHONY: help demo psql test test-mysql test-ectojob bench mariadb check lint types dist clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -20,6 +20,9 @@ test: check mariadb  ## Check the code, then test it on every database: PostgreS
 
 bench: .venv/bench  ## Measure it beside bare SQL, in two minutes; ARGS=--full for all, ARGS=--help for the rest
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+test-ectojob: .venv/dev  ## EctoJob's statements beside our workers, for a minute on each PostgreSQL; then an audit
+	ECTOJOB_TEST_SECONDS=60 $(BIN)/python -m pytest tests/ectojob/test_together.py
 
 test-mysql: .venv/dev  ## Test it on Debian sid's MySQL, fetched into .mysql; or at ECTOJOB_TEST_MYSQL_DSN
 	@ECTOJOB_MYSQLD=$$([ -n "$$ECTOJOB_TEST_MYSQL_DSN" ] || tests/mysql/fetch_server.sh .mysql) && export ECTOJOB_MYSQLD && \

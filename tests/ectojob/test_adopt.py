@@ -232,9 +232,8 @@ def test_the_rights_on_the_table_are_rights_on_the_view(conn: Conn, elixir: NewE
             conn.execute("delete from public.jobs")
         conn.execute("reset role")
         unadopt(conn)
-        assert conn.execute("select relowner::regrole::text from pg_class where relname = 'jobs'").fetchall() == [
-            ("elixir_owner",)
-        ]
+        owner = "select relowner::regrole::text from pg_class where oid = 'public.jobs'::regclass"
+        assert conn.execute(owner.encode()).fetchall() == [("elixir_owner",)]
     finally:
         conn.execute("reset role; drop owned by elixir_owner, elixir_reader; drop role elixir_owner, elixir_reader")
 

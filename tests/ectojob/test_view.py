@@ -338,29 +338,34 @@ def test_a_job_that_moved_on_while_the_statement_slept_is_taken_as_it_is_now(
     gate.close()
 
 
+RESERVED = "update jobs.job set state = 'RESERVED', expires = '2055-01-01'"
+RETRY = "update jobs.job set state = 'RETRY', attempt = 1"
 STALE = {
-    "start": "state = 'IN_PROGRESS', attempt = 1",
-    "failed": "state = 'RETRY'",
-    "expired": "state = 'AVAILABLE', expires = null",
+    "it was claimed": ("select", "update jobs.job set state = 'RESERVED', expires = now()", "state = 'RESERVED'"),
+    "it was begun": (RESERVED, "update jobs.job set state = 'IN_PROGRESS', attempt = 1", "state = 'AVAILABLE'"),
+    "another attempt failed": (RETRY, "update jobs.job set attempt = 2", "state = 'AVAILABLE'"),
+    "it is another state": (RETRY, "update jobs.job set state = 'AVAILABLE'", "priority = 9"),
+    "it is another lease": (RESERVED, "update jobs.job set expires = '2056-01-01'", "state = 'IN_PROGRESS'"),
 }
 
 
-@pytest.mark.parametrize("change", STALE.values(), ids=STALE)
+@pytest.mark.parametrize(("before", "ours", "theirs"), STALE.values(), ids=STALE)
 def test_an_update_that_waited_for_a_lock_looks_again(
-    conn: Conn, sessions: Callable[[], Session], view: str, jobs: Jobs, change: str
+    conn: Conn, sessions: Callable[[], Session], view: str, jobs: Jobs, before: str, ours: str, theirs: str
 ) -> None:
     id = jobs.enqueue("emails")
-    jobs.reserve_batch("emails", 1)
-    ours, theirs = sessions(), sessions()
-    ours.begins(id, 0)
-    waiting = theirs.executes(f"update public.jobs set {change} where id = {id} and state = 'RESERVED'")
+    conn.execute(before.encode())
+    first, second = sessions(), sessions()
+    first.executes(ours)
+    waiting = second.executes(f"update public.jobs set {theirs}")
     assert waiting.blocked
-    ours.commits()
+    first.commits()
+    moved = row(conn, id)
     assert waiting.result.rowcount == 0
-    theirs.commits()
-    assert (row(conn, id) or ())[:2] == ("IN_PROGRESS", 1)
-    ours.close()
-    theirs.close()
+    second.commits()
+    assert row(conn, id) == moved
+    first.close()
+    second.close()
 
 
 def test_a_delete_that_waited_for_a_lock_looks_again(

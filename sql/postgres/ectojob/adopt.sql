@@ -25,7 +25,7 @@ begin
             message = format('there is no table %s', v_name),
             hint = 'Pass EctoJob''s schema_prefix (public without one) and table_name.';
     end if;
-    if not adopt.dry_run then
+    if adopt.dry_run is not true then
         perform set_config('lock_timeout', (1000 * extract(epoch from adopt.lock_timeout))::integer::text, true);
         execute format('lock table %s in access exclusive mode', v_name);
         lock table job in share row exclusive mode;
@@ -33,7 +33,7 @@ begin
     end if;
 
     v_plan := ectojob_plan(adopt.queue, v_name::regclass);
-    if adopt.dry_run then
+    if adopt.dry_run is true then
         return v_plan;
     elsif v_plan -> 'objections' <> '[]' then
         raise object_not_in_prerequisite_state using

@@ -16,7 +16,7 @@ declare
     v_timeout constant text := current_setting('lock_timeout');
     v_plan jsonb := ectojob_return_plan(unadopt.queue);
 begin
-    if unadopt.dry_run then
+    if unadopt.dry_run is true then
         return v_plan;
     end if;
 
