@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from importlib import import_module
 from typing import Any, Protocol, cast
-from urllib.parse import urlsplit
 
 from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
@@ -58,9 +57,19 @@ class Engine(Protocol):
 
 def kind_of(dsn: str) -> str:
     """Return which database a dsn names: ``mysql`` for a ``mysql://`` one (MariaDB too), else ``postgres``."""
-    return "mysql" if urlsplit(dsn).scheme == "mysql" else "postgres"
+    return "mysql" if dsn.startswith("mysql://") else "postgres"
+
+
+def room_of(dsn: str, name: str) -> Any:
+    """Return the module ``name`` for the database that a dsn names."""
+    try:
+        return import_module(f"ectojob_py.{kind_of(dsn)}.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != "pymysql":
+            raise
+        raise SetupError("a mysql:// dsn needs PyMySQL", "pip install 'ectojob[mysql]'") from None
 
 
 def engine_of(dsn: str) -> Engine:
     """Return the engine that a dsn names."""
-    return cast(Engine, import_module(f"ectojob_py.{kind_of(dsn)}.engine"))
+    return cast(Engine, room_of(dsn, "engine"))

@@ -42,3 +42,7 @@ class SetupError(Exception):
         """Say what is wrong, and what to do about it."""
         super().__init__(message)
         self.hint = hint
+
+
+class BadUsage(SetupError):
+    """What was asked for can't be meant: nothing was asked of the database."""

@@ -45,6 +45,12 @@ class Job:
         return f"{self.queue}[{self.id}]"
 
 
+class Verbatim(dict[str, Any]):
+    """A JSON object with the text it was read from, which is what is sent: Python's numbers would round some of it."""
+
+    text: str
+
+
 @dataclass(frozen=True)
 class Document:
     """A value on its way into a JSON argument, whatever it is: the database says what it refuses."""

@@ -3,12 +3,11 @@
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from importlib import import_module
 from typing import Any
 
 from yoyo import exceptions, get_backend, read_migrations
 
-from ectojob_py.engine import kind_of
+from ectojob_py.engine import kind_of, room_of
 from ectojob_py.errors import SetupError
 from ectojob_py.release import ROOT
 
@@ -34,7 +33,7 @@ def migrate(dsn: str, schema: str = "jobs", roles: bool | None = None) -> list[s
         if roles is not None:
             name = "roles.sql" if roles else "roles.rollback.sql"
             kind = kind_of(dsn)
-            import_module(f"ectojob_py.{kind}.migrate").run_script(dsn, schema, ROOT / "sql" / kind / name)
+            room_of(dsn, "migrate").run_script(dsn, schema, ROOT / "sql" / kind / name)
         return [migration.id for migration in pending]
 
 
@@ -55,7 +54,7 @@ def _turn(dsn: str, schema: str) -> Iterator[tuple[Any, Any]]:
     """
     kind = kind_of(dsn)
     with ExitStack() as stack:
-        uri = stack.enter_context(import_module(f"ectojob_py.{kind}.migrate").turn(dsn, schema))
+        uri = stack.enter_context(room_of(dsn, "migrate").turn(dsn, schema))
         backend = stack.enter_context(get_backend(uri))
         try:
             stack.enter_context(backend.lock())

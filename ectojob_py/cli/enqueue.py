@@ -7,17 +7,16 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
-from typing import Annotated, Any, BinaryIO, NoReturn
+from typing import Annotated, BinaryIO, NoReturn
 
-import psycopg
 import typer
-from psycopg.types.json import set_json_dumps
 
-from ectojob_py.cli.failures import BadUsage
 from ectojob_py.cli.options import AsJson, Dsn, Schema, chosen
 from ectojob_py.cli.output import progress, report
 from ectojob_py.cli.typed import Moment, int4, moment
-from ectojob_py.client import Jobs
+from ectojob_py.errors import BadUsage
+from ectojob_py.job import Verbatim
+from ectojob_py.session import Session
 
 _BATCH = 1000
 
@@ -50,23 +49,21 @@ def enqueue(
     """
     choice = chosen(ctx, dsn, schema, as_json)
     one = None if params == "-" else Params(params, "PARAMS")
-    with choice.connected() as conn:
-        set_json_dumps(_verbatim, conn)
-        jobs = Jobs(conn, choice.schema)
-        common = (_at(schedule, conn), max_attempts, priority, notify)
+    with choice.connected() as session:
+        common = (_at(schedule, session), max_attempts, priority, notify)
         if one is not None:
-            ids = [jobs.enqueue(queue, one, *common)]
+            ids = [session.jobs.enqueue(queue, one, *common)]
         else:
             ids = []
-            with conn.transaction(), progress(f"enqueuing into {queue}", _size(sys.stdin.buffer)) as bar:
+            with session.transaction(queue), progress(f"enqueuing into {queue}", _size(sys.stdin.buffer)) as bar:
                 for batch, read in _batches(sys.stdin.buffer):
-                    ids += jobs.enqueue_many(queue, batch, *common)
+                    ids += session.jobs.enqueue_many(queue, batch, *common)
                     bar.advance(bar.task_ids[0], read)
     report(choice.as_json, {"queue": queue, "ids": ids}, *map(str, ids))
 
 
-class Params(dict[str, Any]):
-    """A JSON object as it was typed. It is sent as that text: Python's numbers would round some of it."""
+class Params(Verbatim):
+    """A JSON object as it was typed."""
 
     def __init__(self, text: str, where: str) -> None:
         """Check the text; ``where`` it was found is for the message."""
@@ -94,10 +91,6 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(msg)
 
 
-def _verbatim(params: Params) -> str:
-    return params.text
-
-
 def _batches(lines: BinaryIO) -> Iterator[tuple[list[Params], int]]:
     """Yield the objects of some lines, and how many bytes these lines had. Blank lines are passed over."""
     numbered = enumerate(lines, 1)
@@ -119,11 +112,13 @@ def _size(file: BinaryIO) -> float | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-def _at(schedule: Moment | None, conn: psycopg.Connection[Any]) -> datetime | None:
+def _at(schedule: Moment | None, session: Session) -> datetime | None:
     """Return the moment that is meant; a wait begins now by the database's clock."""
     if schedule is None:
         return None
     if schedule.wait is None:
         return schedule.at
-    row = conn.execute("select clock_timestamp() + %s", [schedule.wait]).fetchone()
-    return row[0] if row else None
+    try:
+        return session.clock() + schedule.wait
+    except OverflowError:
+        raise BadUsage("--schedule is later than any date", "Write a wait such as +5m, +1h30m or +2d.") from None

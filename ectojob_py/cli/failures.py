@@ -1,15 +1,13 @@
 """What a person reads when something went wrong, and the exit code."""
 
+import sys
+
 import psycopg
 
-from ectojob_py.errors import SetupError
+from ectojob_py.errors import BadUsage, SetupError
 
 REFUSED = 1
 USAGE = 2
-
-
-class BadUsage(SetupError):
-    """What was typed can't be meant: nothing was asked of the database."""
 
 
 def explain(error: Exception) -> tuple[list[str], int]:
@@ -18,6 +16,9 @@ def explain(error: Exception) -> tuple[list[str], int]:
         return _lines(str(error), hint=error.hint), USAGE if isinstance(error, BadUsage) else REFUSED
     if isinstance(error, psycopg.Error):
         return _database_lines(error), REFUSED
+    if "pymysql" in sys.modules and isinstance(error, sys.modules["pymysql"].MySQLError):
+        *code, text = error.args or (type(error).__name__,)
+        return _lines(f"{text} {code}" if code else str(text)), REFUSED
     if isinstance(error, UnicodeError):
         return _lines("the input is not valid UTF-8", hint="Convert it first: iconv -t utf-8"), USAGE
     if isinstance(error, OSError):

@@ -1,18 +1,15 @@
 """``ectojob jobs``, ``requeue`` and ``remove``: looking at jobs, and mending."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
-import psycopg
 import typer
-from psycopg import sql
 
-from ectojob_py.cli.failures import BadUsage
-from ectojob_py.cli.options import AsJson, Chosen, Dsn, Schema, chosen
+from ectojob_py.cli.options import AsJson, Dsn, Schema, chosen
 from ectojob_py.cli.output import Column, Listing, progress, report
 from ectojob_py.cli.typed import int8
-from ectojob_py.client import Jobs
-from ectojob_py.errors import JobNotFailed, SetupError
+from ectojob_py.errors import BadUsage, JobNotFailed, SetupError
+from ectojob_py.session import Session
 
 Queue = Annotated[str, typer.Argument(metavar="QUEUE")]
 Id = typer.Argument(metavar="ID...", parser=int8, help="Of the jobs; all or none of them.")
@@ -66,20 +63,13 @@ def jobs(
         raise BadUsage(f"--failed and --state {state} exclude each other", "Leave one out.")
     failed = failed or state is State.FAILED
     columns = [*_COLUMNS, *(_FAILED if failed else _WAITING), *([_PARAMS] if params else [])]
-    query = sql.SQL(
-        "select queue, id, state, priority, schedule, expires, attempt, max_attempts, {params} notify, last_error,"
-        " inserted_at, updated_at from {job} where {which} order by {order} limit %(limit)s"
-    ).format(
-        params=sql.SQL("params," if params else ""),
-        job=sql.Identifier(choice.schema, "job"),
-        which=_which(queue, "FAILED" if failed else state),
-        order=sql.SQL("queue, updated_at desc, id" if failed else "queue, priority, schedule, id"),
-    )
-    with choice.connected() as conn:
-        _known(conn, choice, queue)
-        listing = Listing("jobs", query, columns, {"queue": queue, "limit": limit})
-        if listing.print(conn, choice.as_json) == limit:
-            typer.echo(f"the first {limit}; there may be more, see --limit", err=True)
+    with choice.connected() as session:
+        if queue is not None:
+            _known(session, queue)
+        rows = session.rows(_query(queue, State.FAILED if failed else state, params), queue=queue, limit=limit)
+        Listing("jobs", columns, rows).print(choice.as_json)
+    if len(rows) == limit:
+        typer.echo(f"the first {limit}; there may be more, see --limit", err=True)
 
 
 def requeue(
@@ -100,9 +90,9 @@ def requeue(
     choice = chosen(ctx, dsn, schema, as_json)
     if bool(id) == all_failed:
         raise BadUsage("either name the jobs' ids, or pass --all-failed", "ectojob jobs --failed lists them.")
-    with choice.connected() as conn:
-        _known(conn, choice, queue)
-        ids = _requeue_all(conn, choice, queue) if all_failed else _requeue_these(conn, choice, queue, id or [])
+    with choice.connected() as session:
+        _known(session, queue)
+        ids = _requeue_all(session, queue, choice.as_json) if all_failed else _requeue_these(session, queue, id or [])
     report(choice.as_json, {"queue": queue, "requeued": ids}, f"requeued {len(ids)} of queue {queue}")
 
 
@@ -120,44 +110,50 @@ def remove(
     """
     choice = chosen(ctx, dsn, schema, as_json)
     ids = list(dict.fromkeys(id))
-    with choice.connected() as conn, conn.transaction():
+    with choice.connected() as session, session.transaction(queue):
         for each in ids:
-            if Jobs(conn, choice.schema).remove(queue, each) is None:
+            if session.jobs.remove(queue, each) is None:
                 msg = f"job {each} of queue {queue} can't be removed: a worker holds it, or there is none"
                 raise SetupError(msg, f"Nothing was removed. ectojob jobs --queue {queue} shows what there is.")
     report(choice.as_json, {"queue": queue, "removed": ids}, f"removed {len(ids)} of queue {queue}")
 
 
-def _requeue_these(conn: psycopg.Connection[Any], choice: Chosen, queue: str, ids: list[int]) -> list[int]:
-    with conn.transaction():
-        return [Jobs(conn, choice.schema).requeue(queue, id).id for id in dict.fromkeys(ids)]
+def _requeue_these(session: Session, queue: str, ids: list[int]) -> list[int]:
+    with session.transaction(queue):
+        return [session.jobs.requeue(queue, id).id for id in dict.fromkeys(ids)]
 
 
-def _requeue_all(conn: psycopg.Connection[Any], choice: Chosen, queue: str) -> list[int]:
+def _requeue_all(session: Session, queue: str, silent: bool) -> list[int]:
     """Requeue one by one, each for itself, so that a long list holds no locks; somebody else may do the same."""
-    query = sql.SQL("select id from {} where queue = %s and state = 'FAILED' order by id")
-    failed = conn.execute(query.format(sql.Identifier(choice.schema, "job")), [queue]).fetchall()
+    failed = session.rows(
+        "select id from {schema}.job where queue = %(queue)s and state = 'FAILED' order by id", queue=queue
+    )
     ids = []
-    with progress(f"requeuing {queue}", len(failed), silent=choice.as_json) as bar:
-        for (id,) in bar.track(failed, task_id=bar.task_ids[0]):
+    with progress(f"requeuing {queue}", len(failed), silent=silent) as bar:
+        for row in bar.track(failed, task_id=bar.task_ids[0]):
             try:
-                ids.append(Jobs(conn, choice.schema).requeue(queue, id).id)
+                ids.append(session.jobs.requeue(queue, row["id"]).id)
             except JobNotFailed:
                 continue
     return ids
 
 
-def _which(queue: str | None, state: str | None) -> sql.Composable:
-    """Return the condition; the state is written out, so that its partial index fits."""
-    conditions: list[sql.Composable] = [sql.SQL("true")]
-    if queue is not None:
-        conditions.append(sql.SQL("queue = %(queue)s"))
-    if state is not None:
-        conditions.append(sql.SQL("state = {}").format(sql.Literal(str(state))))
-    return sql.SQL(" and ").join(conditions)
+def _query(queue: str | None, state: State | None, params: bool) -> str:
+    """Return the query; the state is written out, so that its partial index fits."""
+    return " ".join(
+        [
+            "select queue, id, state, priority, schedule, expires, attempt, max_attempts,",
+            "params," if params else "",
+            "notify, last_error, inserted_at, updated_at from {schema}.job where true",
+            "and queue = %(queue)s" if queue is not None else "",
+            f"and state = '{state}'" if state is not None else "",
+            "order by",
+            "queue, updated_at desc, id" if state is State.FAILED else "queue, priority, schedule, id",
+            "limit %(limit)s",
+        ]
+    )
 
 
-def _known(conn: psycopg.Connection[Any], choice: Chosen, queue: str | None) -> None:
+def _known(session: Session, queue: str) -> None:
     """Refuse a queue that isn't there; an empty answer would read as if all were well."""
-    if queue is not None:
-        Jobs(conn, choice.schema).next_due(queue)
+    session.jobs.next_due(queue)

@@ -4,13 +4,11 @@ import sys
 from typing import Annotated
 
 import typer
-from psycopg import sql
 
 from ectojob_py import migrate as deployment
-from ectojob_py.cli.failures import BadUsage
 from ectojob_py.cli.options import AsJson, Chosen, Dsn, Schema, chosen
 from ectojob_py.cli.output import report
-from ectojob_py.client import Jobs
+from ectojob_py.errors import BadUsage
 
 
 def migrate(
@@ -43,8 +41,8 @@ def _apply(choice: Chosen, roles: bool | None) -> None:
     with choice.connected(deploying=True):
         pass  # says so when it can't be reached
     applied = deployment.migrate(choice.dsn, choice.schema, roles)
-    with choice.connected() as conn:
-        version = Jobs(conn, choice.schema).version()
+    with choice.connected() as session:
+        version = session.jobs.version()
     document = {"schema": choice.schema, "applied": applied, "reloaded": True, "version": version}
     said = [f"applied {id}" for id in applied] or ["no migration was pending"]
     if roles is not None:
@@ -54,19 +52,17 @@ def _apply(choice: Chosen, roles: bool | None) -> None:
 
 
 def _roll_back(choice: Chosen, yes: bool) -> None:
-    with choice.connected(deploying=True) as conn:
-        table = sql.Identifier(choice.schema, "job")
-        installed = conn.execute("select to_regclass(%s)", [table.as_string()]).fetchone() != (None,)
-        lost = conn.execute(sql.SQL("select count(*) from {}").format(table)).fetchone() if installed else None
-        if not yes:
-            _ask(choice, lost[0] if lost else 0, f"{conn.info.dbname} on {conn.info.host}")
+    if not yes:
+        _ask(choice)
     undone = deployment.rollback(choice.dsn, choice.schema)
     said = [f"rolled back {id}" for id in undone] or ["there was nothing to roll back"]
     report(choice.as_json, {"schema": choice.schema, "rolled_back": undone}, *said)
 
 
-def _ask(choice: Chosen, jobs: int, where: str) -> None:
+def _ask(choice: Chosen) -> None:
     if choice.as_json or not sys.stdin.isatty():
         raise BadUsage("--rollback asks before it deletes, and nobody can answer here", "Pass --yes to mean it.")
-    question = f"Delete schema {choice.schema}'s tables in database {where}, with {jobs} jobs?"
-    typer.confirm(question, abort=True, err=True)
+    with choice.connected(deploying=True) as session:
+        [row] = session.rows("select count(*) as jobs from {schema}.job")
+        question = f"Delete the tables of schema {choice.schema} in {session.where}, with {row['jobs']} jobs?"
+        typer.confirm(question, abort=True, err=True)

@@ -1,26 +1,25 @@
 """Which database and schema are meant: options before or after the command, or the environment."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, cast
 
-import psycopg
 import typer
-from psycopg.conninfo import conninfo_to_dict
 
-from ectojob_py.cli.failures import BadUsage, one_line
-from ectojob_py.client import Jobs
-from ectojob_py.errors import SetupError
+from ectojob_py.cli.failures import one_line
+from ectojob_py.engine import room_of
+from ectojob_py.errors import BadUsage, SetupError
 from ectojob_py.release import check_release
+from ectojob_py.session import Session
 
 Dsn = Annotated[
     str | None,
     typer.Option(
         "--dsn",
         metavar="DSN",
-        help="The database: 'host=... dbname=...' or postgresql://user@host/db. Default: DATABASE_URL.",
+        help="postgresql://user@host/db, 'host=... dbname=...', or mysql://user@host/. Default: DATABASE_URL.",
         rich_help_panel="Database",
     ),
 ]
@@ -30,8 +29,7 @@ Schema = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document; durations in seconds.")]
 
-_FORMS = "Pass --dsn or set DATABASE_URL: postgresql://user@host:5432/db, or 'host=... user=... dbname=...'."
-_CONNECT_TIMEOUT = 10
+_FORMS = "Pass --dsn or set DATABASE_URL: postgresql://user@host:5432/db, or mysql://user@host:3306/."
 
 
 @dataclass(frozen=True)
@@ -53,53 +51,44 @@ class Chosen:
 
     @property
     def dsn(self) -> str:
-        """The database. A dsn that is wrong is never repeated: libpq's message would show the password in it."""
+        """The database. A dsn that is wrong is never repeated: its password might stand anywhere."""
         dsn = os.environ.get("DATABASE_URL") if self.given_dsn is None else self.given_dsn
         if not dsn or not dsn.strip():
             raise BadUsage("no database given", _FORMS)
-        try:
-            host = conninfo_to_dict(dsn).get("host") or ""
-        except (psycopg.Error, UnicodeError):
-            raise BadUsage("the dsn is neither a postgresql:// URL nor a libpq connection string", _FORMS) from None
-        if "@" in str(host)[1:]:
-            raise BadUsage("the dsn has more than one @", "Write an @ in the user's name or password as %40.")
+        room_of(dsn, "session").check(dsn)
         return dsn
 
     @contextmanager
-    def connected(self, deploying: bool = False) -> Iterator[psycopg.Connection[Any]]:
+    def connected(self, deploying: bool = False) -> Iterator[Session]:
         """Connect, in autocommit; say so when the database can't be reached, or lacks this release of ectojob.
 
         ``deploying``: whatever release is there will do.
         """
-        conn = self._connect()
-        with conn:
+        dsn = self.dsn
+        room = room_of(dsn, "session")
+        try:
+            session = cast(Session, room.Session(dsn, self.schema))
+        except room.Error as error:
+            hint = "Check that the server runs, and what --dsn or DATABASE_URL says."
+            raise SetupError(f"cannot connect: {one_line(str(error.args[-1]))}", hint) from error
+        with closing(session):
             try:
                 if not deploying:
-                    with suppress(psycopg.errors.InsufficientPrivilege):  # who may call one function may use that
-                        check_release(Jobs(conn, self.schema).version(), self.schema)
-                yield conn
-            except _MISSING as error:
+                    self._check_release(session, room.is_forbidden)
+                yield session
+            except room.Error as error:
+                if not room.is_missing(error):
+                    raise
                 msg = f"ectojob is not installed in schema {self.schema}, or is older than this command"
                 flag = "" if self.schema == "jobs" else f" --schema {self.schema}"
                 raise SetupError(msg, f"run: ectojob migrate --dsn ...{flag}") from error
 
-    def _connect(self) -> psycopg.Connection[Any]:
-        options: dict[str, Any] = {"autocommit": True, "fallback_application_name": "ectojob"}
-        if "connect_timeout" not in conninfo_to_dict(self.dsn) and "PGCONNECT_TIMEOUT" not in os.environ:
-            options["connect_timeout"] = _CONNECT_TIMEOUT
+    def _check_release(self, session: Session, is_forbidden: Callable[[Exception], bool]) -> None:
         try:
-            return psycopg.connect(self.dsn, **options)
-        except psycopg.Error as error:
-            hint = "Check that the server runs, and what --dsn or DATABASE_URL says."
-            raise SetupError(f"cannot connect: {one_line(str(error))}", hint) from error
-
-
-_MISSING = (
-    psycopg.errors.UndefinedFunction,
-    psycopg.errors.UndefinedTable,
-    psycopg.errors.UndefinedColumn,
-    psycopg.errors.InvalidSchemaName,
-)
+            check_release(session.jobs.version(), self.schema)
+        except Exception as error:
+            if not is_forbidden(error):  # who may call one function may use that
+                raise
 
 
 def chosen(ctx: typer.Context, dsn: str | None, schema: str | None, as_json: bool) -> Chosen:

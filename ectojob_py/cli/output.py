@@ -2,15 +2,10 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-import psycopg
 import rich.box
-from psycopg import sql
-from psycopg.rows import dict_row, scalar_row
-from psycopg.types.json import set_json_loads
 from rich.cells import cell_len
 from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -18,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ectojob_py.cli.failures import printable
+from ectojob_py.session import Json, Row
 
-Row = dict[str, Any]
 _TEXT_WIDTH = 24
 """What long text gets at least on a terminal, where it is folded."""
 
@@ -39,31 +34,16 @@ class Listing:
     """Rows of a query: its result in JSON under ``name``, or these columns."""
 
     name: str
-    query: sql.Composed
     columns: Sequence[Column]
-    values: Mapping[str, object] = field(default_factory=dict)
+    rows: Sequence[Row]
 
-    def print_json(self, conn: psycopg.Connection[Any]) -> int:
-        """Print the rows as the database writes them in JSON, so that no number is rounded; return how many."""
-        query = sql.SQL("select to_jsonb(listed)::text from ({}) as listed").format(self.query)
-        with conn.cursor(row_factory=scalar_row) as cursor:
-            documents = cursor.execute(query, self.values).fetchall()
-        rows = ",".join(f"\n  {document}" for document in documents)
-        print(f"{{{json.dumps(self.name)}: [{rows}\n]}}" if rows else f"{{{json.dumps(self.name)}: []}}")
-        return len(documents)
-
-    def print_table(self, conn: psycopg.Connection[Any]) -> int:
-        """Print the rows as a table that cuts nothing off; return how many."""
-        set_json_loads(_as_text, conn)
-        with conn.cursor(row_factory=dict_row) as cursor:
-            rows = cursor.execute(self.query, self.values).fetchall()
-        cells = [[_cell(column.show(row)) for column in self.columns] for row in rows]
-        _draw(self.columns, cells)
-        return len(rows)
-
-    def print(self, conn: psycopg.Connection[Any], as_json: bool) -> int:
-        """Print the rows either way."""
-        return self.print_json(conn) if as_json else self.print_table(conn)
+    def print(self, as_json: bool) -> None:
+        """Print the rows either way; a table cuts nothing off."""
+        if as_json:
+            rows = ",".join(f"\n  {_document(row)}" for row in self.rows)
+            print(f"{{{json.dumps(self.name)}: [{rows}\n]}}" if rows else f"{{{json.dumps(self.name)}: []}}")
+        else:
+            _draw(self.columns, [[_cell(column.show(row)) for column in self.columns] for row in self.rows])
 
 
 def report(as_json: bool, document: Mapping[str, object], *lines: str) -> None:
@@ -137,6 +117,12 @@ def _cell(value: object) -> str:
     return printable(str(value))
 
 
-def _as_text(document: str | bytes) -> str:
-    """Show JSON as it is stored; decoding could fail, or round."""
-    return document if isinstance(document, str) else document.decode()
+def _document(row: Row) -> str:
+    """Write a row in JSON; the documents in it as they are stored, so that no number is rounded."""
+    return f"{{{', '.join(f'{json.dumps(name)}: {_value(value)}' for name, value in row.items())}}}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Json):
+        return value
+    return json.dumps(value.isoformat() if isinstance(value, datetime) else value)

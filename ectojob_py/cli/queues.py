@@ -4,12 +4,11 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
-from psycopg import sql
 
-from ectojob_py.cli.options import AsJson, Chosen, Dsn, Schema, chosen
+from ectojob_py.cli.options import AsJson, Dsn, Schema, chosen
 from ectojob_py.cli.output import Column, Listing, report, spoken
 from ectojob_py.cli.typed import duration, int4
-from ectojob_py.client import Jobs
+from ectojob_py.session import Session
 
 group = typer.Typer(help="Create, pause, resume or drop a queue.", no_args_is_help=True)
 
@@ -18,14 +17,11 @@ Name = Annotated[str, typer.Argument(metavar="NAME")]
 _QUERY = """
     select depth.queue, depth.paused_at,
         depth.scheduled, depth.available, depth.reserved, depth.in_progress, depth.retry, depth.failed,
-        extract(epoch from depth.oldest_available)::float8 as oldest_available,
-        settings.max_attempts,
-        extract(epoch from settings.reservation_timeout)::float8 as reservation_timeout,
-        extract(epoch from settings.execution_timeout)::float8 as execution_timeout,
-        extract(epoch from settings.retry_timeout)::float8 as retry_timeout
-    from {depth} as depth
-    join {settings} as settings on settings.name = depth.queue
-    where %(queue)s::text is null or depth.queue = %(queue)s
+        depth.oldest_available,
+        settings.max_attempts, settings.reservation_timeout, settings.execution_timeout, settings.retry_timeout
+    from {schema}.queue_depth as depth
+    join {schema}.queue as settings on settings.name = depth.queue
+    where depth.queue = coalesce(%(queue)s, depth.queue)
     order by depth.queue
 """
 _NAME = Column("queue", lambda row: row["queue"])
@@ -62,8 +58,8 @@ def queues(
     Example: ectojob queues --settings
     """
     choice = chosen(ctx, dsn, schema, as_json)
-    with choice.connected() as conn:
-        _listing(choice, _SETTINGS if settings else _DEPTH).print(conn, choice.as_json)
+    with choice.connected() as session:
+        _listing(session, _SETTINGS if settings else _DEPTH).print(choice.as_json)
 
 
 @group.command()
@@ -89,11 +85,9 @@ def create(
     Example: ectojob queue create emails --max-attempts 3 --retry-timeout 1m
     """
     choice = chosen(ctx, dsn, schema, as_json)
-    with choice.connected() as conn:
-        Jobs(conn, choice.schema).create_queue(
-            name, max_attempts, reservation_timeout, execution_timeout, retry_timeout
-        )
-        _listing(choice, _SETTINGS, name).print(conn, choice.as_json)
+    with choice.connected() as session:
+        session.jobs.create_queue(name, max_attempts, reservation_timeout, execution_timeout, retry_timeout)
+        _listing(session, _SETTINGS, name).print(choice.as_json)
 
 
 @group.command()
@@ -103,8 +97,8 @@ def pause(ctx: typer.Context, name: Name, dsn: Dsn = None, schema: Schema = None
     Example: ectojob queue pause emails
     """
     choice = chosen(ctx, dsn, schema, as_json)
-    with choice.connected() as conn:
-        Jobs(conn, choice.schema).pause_queue(name)
+    with choice.connected() as session:
+        session.jobs.pause_queue(name)
     report(choice.as_json, {"queue": name, "paused": True}, f"paused {name}")
 
 
@@ -115,8 +109,8 @@ def resume(ctx: typer.Context, name: Name, dsn: Dsn = None, schema: Schema = Non
     Example: ectojob queue resume emails
     """
     choice = chosen(ctx, dsn, schema, as_json)
-    with choice.connected() as conn:
-        Jobs(conn, choice.schema).resume_queue(name)
+    with choice.connected() as session:
+        session.jobs.resume_queue(name)
     report(choice.as_json, {"queue": name, "paused": False}, f"resumed {name}")
 
 
@@ -134,13 +128,10 @@ def drop(
     Example: ectojob queue drop emails
     """
     choice = chosen(ctx, dsn, schema, as_json)
-    with choice.connected() as conn:
-        Jobs(conn, choice.schema).drop_queue(name, force)
+    with choice.connected() as session:
+        session.jobs.drop_queue(name, force)
     report(choice.as_json, {"queue": name, "dropped": True}, f"dropped {name}")
 
 
-def _listing(choice: Chosen, columns: list[Column], queue: str | None = None) -> Listing:
-    query = sql.SQL(_QUERY).format(
-        depth=sql.Identifier(choice.schema, "queue_depth"), settings=sql.Identifier(choice.schema, "queue")
-    )
-    return Listing("queues", query, [_NAME, *columns], {"queue": queue})
+def _listing(session: Session, columns: list[Column], queue: str | None = None) -> Listing:
+    return Listing("queues", [_NAME, *columns], session.rows(_QUERY, queue=queue))

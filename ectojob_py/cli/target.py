@@ -9,7 +9,7 @@ from functools import reduce
 from inspect import iscoroutinefunction
 
 from ectojob_py.attempt import Perform
-from ectojob_py.cli.failures import BadUsage
+from ectojob_py.errors import BadUsage
 
 
 def load(target: str) -> Perform:

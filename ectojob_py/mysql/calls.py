@@ -1,4 +1,4 @@
-"""Calling the procedures: ``call jobs.f(...)``, and no other SQL."""
+"""Calling the procedures: ``call jobs.f(...)``."""
 
 import json
 import time
@@ -10,11 +10,12 @@ from typing import Any
 
 import psycopg
 import pymysql
+from psycopg.pq import DiagnosticField
 from pymysql.constants import SERVER_STATUS
 from pymysql.cursors import Cursor
 
 from ectojob_py.errors import JobNotFailed, LeaseLost, QueueNotEmpty, UnknownQueue
-from ectojob_py.job import COLUMNS, Document, Job
+from ectojob_py.job import COLUMNS, Document, Job, Verbatim
 
 ERRORS: dict[int, type[psycopg.DatabaseError]] = {
     31001: LeaseLost,
@@ -54,7 +55,8 @@ class MysqlCalls:
     def __init__(self, conn: "pymysql.Connection[Any]", schema: str) -> None:
         """Take the connection, and the database the procedures are in."""
         self._conn = conn
-        self._schema = schema.replace("`", "``")
+        self._schema = schema
+        self._quoted = schema.replace("`", "``").replace("%", "%%")
 
     def value(self, function: str, *args: object) -> Any:
         """Return the one value; of a procedure that returns nothing, nothing useful."""
@@ -74,7 +76,7 @@ class MysqlCalls:
     def _call(self, function: str, args: Sequence[object]) -> tuple[list[str], Sequence[tuple[Any, ...]]]:
         """Call, again while a deploy has it missing, and after a conflict if the call was all of its transaction."""
         sent = [_adapt(arg) for arg in (*args, *DEFAULTS.get(function, ())[len(args) :])]
-        statement = f"call `{self._schema}`.`{function}`({', '.join(['%s'] * len(sent))})"
+        statement = f"call `{self._quoted}`.`{function}`({', '.join(['%s'] * len(sent))})"
         alone = self._conn.get_autocommit() and not self._in_transaction()
         deadline = time.monotonic() + RETRIED_FOR
         while True:
@@ -83,12 +85,12 @@ class MysqlCalls:
             except pymysql.MySQLError as error:
                 code, text = (*error.args, None, None)[:2]
                 if code in ERRORS:
-                    raise ERRORS[code](text) from error
+                    raise _refusal(code, str(text)) from error
                 if alone:
                     # A killed call can't end the transaction it began for itself, and the next would take it for ours.
                     with suppress(pymysql.MySQLError):
                         self._conn.rollback()
-                missing = code == MISSING and "PROCEDURE" in str(text)
+                missing = code == MISSING and "PROCEDURE" in str(text) and self._installed()
                 if not (missing or (alone and code in CONFLICTS)) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.01)
@@ -102,16 +104,32 @@ class MysqlCalls:
                 pass
             return names, rows
 
+    def _installed(self) -> bool:
+        """Tell whether there are other procedures: then a deploy is about to bring back the one that is missing."""
+        query = "select 1 from information_schema.routines where routine_schema = %s limit 1"
+        with closing(self._conn.cursor(Cursor)) as cursor:
+            return bool(cursor.execute(query, [self._schema]))
+
     def _in_transaction(self) -> bool:
         return bool(self._conn.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
+
+
+def _refusal(code: int, text: str) -> psycopg.DatabaseError:
+    """Return what psycopg would raise; the message ends with the hint here."""
+    message, _, hint = text.partition(" HINT: ")
+    said: dict[int, bytes | None] = {
+        DiagnosticField.MESSAGE_PRIMARY: message.encode(),
+        DiagnosticField.MESSAGE_HINT: hint.encode() or None,
+    }
+    return ERRORS[code](f"{message}\nHINT:  {hint}", info=said, encoding="utf-8")
 
 
 def _adapt(arg: object) -> object:
     """Send documents and arrays as JSON text, moments in UTC, durations in seconds."""
     if isinstance(arg, Document):
-        return json.dumps(arg.value)
+        return arg.value.text if isinstance(arg.value, Verbatim) else json.dumps(arg.value)
     if isinstance(arg, list):
-        return json.dumps([item.value if isinstance(item, Document) else item for item in arg])
+        return f"[{', '.join(str(_adapt(item)) if isinstance(item, Document) else json.dumps(item) for item in arg)}]"
     if isinstance(arg, datetime):
         return arg.astimezone(UTC).replace(tzinfo=None)
     if isinstance(arg, timedelta):

@@ -36,6 +36,5 @@ def setup_error(error: Exception, schema: str) -> SetupError:
     if code == NO_RIGHT:
         return SetupError(str(text), f"Grant this user execute on {schema}.*.")
     if isinstance(error, UnknownQueue):
-        message, _, hint = str(error).partition(" HINT: ")
-        return SetupError(message, hint)
+        return SetupError(error.diag.message_primary or "unknown queue", error.diag.message_hint or "")
     return SetupError(str(text), "Check the dsn, and that the server runs.")

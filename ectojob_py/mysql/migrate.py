@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ectojob_py.errors import SetupError
-from ectojob_py.mysql.connection import connect
+from ectojob_py.mysql.connection import arguments, connect
 
 PATIENCE = 3600
 
@@ -22,4 +22,12 @@ def turn(dsn: str, schema: str) -> Iterator[str]:
         if not cursor.fetchall():
             name = schema.replace("`", "``")
             cursor.execute(f"create database `{name}` character set utf8mb4 collate utf8mb4_bin")
-        yield urlsplit(dsn)._replace(path="/" + schema).geturl()
+        yield _uri(dsn, schema)
+
+
+def _uri(dsn: str, schema: str) -> str:
+    """Return the dsn as yoyo takes it: with settings that are text, for it knows no others."""
+    parts = urlsplit(dsn)
+    settings = {name: value for name, value in arguments(dsn).items() if name in dict(parse_qsl(parts.query))}
+    text = {name: value for name, value in settings.items() if isinstance(value, str) or value is True}
+    return parts._replace(path="/" + schema, query=urlencode(text)).geturl()

@@ -8,7 +8,7 @@ from psycopg import sql
 from psycopg.rows import class_row, scalar_row
 from psycopg.types.json import Jsonb
 
-from ectojob_py.job import COLUMNS, Document, Job
+from ectojob_py.job import COLUMNS, Document, Job, Verbatim
 
 
 class PostgresCalls:
@@ -54,7 +54,11 @@ def _adapt(args: tuple[object, ...]) -> list[object]:
 
 def _mark(arg: object) -> object:
     if isinstance(arg, Document):
-        return Jsonb(arg.value)
+        return Jsonb(arg.value, dumps=_text if isinstance(arg.value, Verbatim) else None)
     if isinstance(arg, list):
         return [_mark(item) for item in arg]
     return arg
+
+
+def _text(value: Verbatim) -> str:
+    return value.text

@@ -179,7 +179,8 @@ class Mysql:
         return error.sqlstate
 
     def hint(self, error: Exception) -> str | None:
-        return str(error).partition(" HINT: ")[2]
+        assert isinstance(error, psycopg.Error)
+        return error.diag.message_hint
 
     def blocked(self, observer: "pymysql.Connection[Any]", conn: "pymysql.Connection[Any]") -> bool:
         # Not information_schema.innodb_trx, which stands still while it is read more often than every 0.1 s.
