@@ -6,14 +6,21 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from contract.harness import Db, dialect_at
+from mysql.servers import MYSQL
+from psycopg.conninfo import make_conninfo
+from pytest_postgresql.executors import NoopExecutor
+from pytest_postgresql.janitor import DatabaseJanitor
+from servers import POSTGRES
 
 from ectojob_py.cli import main
+from ectojob_py.mysql.connection import connect
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,46 @@ class Result:
 
 
 Command = Callable[..., Result]
+Ask = Callable[..., list[tuple[Any, ...]]]
 Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture(params=[*POSTGRES, *MYSQL])
+def dsn(
+    request: pytest.FixtureRequest, postgres_at: Callable[[str], NoopExecutor], mysql_at: Callable[[str], str]
+) -> Iterator[str]:
+    """A database of each kind: on PostgreSQL this test's own, elsewhere the server's one, emptied."""
+    if request.param in MYSQL:
+        with closing(connect(mysql_at(request.param), autocommit=True)) as conn, conn.cursor() as cursor:
+            cursor.execute("truncate table jobs.job")  # so that ids begin with 1
+            yield mysql_at(request.param)
+            cursor.execute("drop database if exists jobs_eu")
+        return
+    server = postgres_at(request.param)
+    own = DatabaseJanitor(
+        user=server.user, host=server.host, port=server.port, dbname="cli", template_dbname=server.template_dbname
+    )
+    with own:
+        yield make_conninfo("", host=server.host, port=server.port, user=server.user, dbname=own.dbname)
+
+
+@pytest.fixture
+def db(dsn: str) -> Iterator[Db]:
+    """The words of the contract."""
+    with closing(Db(dialect_at(dsn))) as words:
+        yield words
+
+
+@pytest.fixture
+def ask(dsn: str, db: Db) -> Ask:
+    """Ask the database, in SQL that all of them understand."""
+
+    def ask(query: str, *args: object) -> list[tuple[Any, ...]]:
+        with db.conn.cursor() as cursor:
+            cursor.execute(query, args)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    return ask
 
 
 @pytest.fixture

@@ -1,14 +1,16 @@
 """Which database is meant, and what is said when there is none."""
 
-import psycopg
 import pytest
+from contract.harness import Db
 from psycopg.conninfo import conninfo_to_dict
 
-from cli.conftest import Command
+from cli.conftest import Ask, Command
 
 
 def url(dsn: str) -> str:
-    """Return a conninfo as a URL."""
+    """Return a dsn as a URL."""
+    if "://" in dsn:
+        return dsn
     parts = conninfo_to_dict(dsn)
     return f"postgresql://{parts['user']}@/{parts['dbname']}?host={parts['host']}&port={parts['port']}"
 
@@ -23,12 +25,12 @@ def test_the_dsn_may_stand_anywhere(bare: Command, dsn: str, monkeypatch: pytest
     assert "/elsewhere" in bare("--dsn", "host=/elsewhere", "queues").err
 
 
-def test_the_schema_may_stand_anywhere(ectojob: Command) -> None:
+def test_the_schema_may_stand_anywhere(ectojob: Command, db: Db) -> None:
     assert ectojob("migrate", "--schema", "jobs_eu").code == 0
     ectojob("--schema", "jobs_eu", "queue", "create", "eu")
     names = [row["queue"] for row in ectojob("queues", "--schema", "jobs_eu", "--json").document["queues"]]
     assert names == ["default", "eu"]
-    assert [row["queue"] for row in ectojob("--json", "queues").document["queues"]] == ["default"]
+    assert [row["queue"] for row in ectojob("--json", "queues").document["queues"]] == [db.queue()["name"]]
 
 
 @pytest.mark.parametrize(
@@ -36,11 +38,18 @@ def test_the_schema_may_stand_anywhere(ectojob: Command) -> None:
     [
         ([], "no database given"),
         (["--dsn", " "], "no database given"),
-        (["--dsn", "hush"], "neither a postgresql:// URL nor"),
-        (["--dsn", "postgresql+psycopg://joe:hush@host/db"], "neither a postgresql:// URL nor"),
-        (["--dsn", "mysql://joe:hush@host/db"], "neither a postgresql:// URL nor"),
+        (["--dsn", "hush"], "neither a postgresql:// or mysql:// URL nor"),
+        (["--dsn", "postgresql+psycopg://joe:hush@host/db"], "neither a postgresql:// or mysql:// URL nor"),
+        (["--dsn", "mysql+pymysql://joe:hush@host/db"], "neither a postgresql:// or mysql:// URL nor"),
         (["--dsn", "postgresql://joe:hu@sh@host/db"], "more than one @"),
-        (["--dsn", "host=x pasword=hush"], "neither a postgresql:// URL nor"),
+        (["--dsn", "host=x pasword=hush"], "neither a postgresql:// or mysql:// URL nor"),
+        (["--dsn", "mysql://joe:hu#sh@host/db"], "must be written as %23"),
+        (["--dsn", "mysql://joe:hu/sh@host/db"], "must be written as %23"),
+        (["--dsn", "mysql://joe:hush@host:port/db"], "no number from 0 to 65535"),
+        (["--dsn", "mysql://joe:hush@[host/db"], "not a URL"),
+        (["--dsn", "mysql://joe:hush@host/?pasword=hush"], "unknown setting"),
+        (["--dsn", "mysql://joe:hush@host/?connect_timeout=hush"], "connect_timeout is no whole number"),
+        (["--dsn", "mysql://joe:hush@host/?ssl_verify_cert=hush"], "ssl_verify_cert is no true or false"),
     ],
 )
 def test_a_dsn_that_makes_no_sense_is_not_repeated(bare: Command, given: list[str], says: str) -> None:
@@ -54,9 +63,10 @@ def test_a_dsn_that_makes_no_sense_is_not_repeated(bare: Command, given: list[st
         assert "sh@" not in result.err
 
 
-def test_a_database_that_cannot_be_reached(bare: Command) -> None:
+@pytest.mark.parametrize("kind", ["postgresql", "mysql"])
+def test_a_database_that_cannot_be_reached(bare: Command, kind: str) -> None:
     for command in (["queues"], ["migrate"], ["enqueue", "default"]):
-        result = bare(*command, "--dsn", "postgresql://joe:hush@127.0.0.1:1/db")
+        result = bare(*command, "--dsn", f"{kind}://joe:hush@127.0.0.1:1/db")
         assert (result.code, result.out) == (1, "")
         [error, hint] = result.err.splitlines()
         assert "127.0.0.1" in error
@@ -95,11 +105,18 @@ def test_a_schema_without_ectojob(ectojob: Command, command: list[str]) -> None:
     ]
 
 
-def test_what_the_database_forbids(ectojob: Command, conn: psycopg.Connection[tuple[object]], dsn: str) -> None:
-    name = f"stranger_{conn.info.dbname}"
-    conn.execute(f'create role "{name}" login')
+def test_what_the_database_forbids(ectojob: Command, ask: Ask, dsn: str) -> None:
+    if dsn.startswith("mysql:"):
+        ask("create user stranger")
+        stranger, code = dsn.replace("root", "stranger"), "[1142]"
+        says = "error: SELECT command denied to user 'stranger'@'localhost' for table"
+    else:
+        ask("create role stranger login")
+        stranger, code, says = f"{dsn} user=stranger", "[42501]", "error: permission denied for schema jobs"
     try:
-        result = ectojob("queues", "--dsn", f"{dsn} user={name}")
-        assert (result.code, result.err) == (1, "error: permission denied for schema jobs [42501]\n")
+        result = ectojob("queues", "--dsn", stranger)
+        assert result.code == 1
+        assert result.err.startswith(says)
+        assert result.err.endswith(f"{code}\n")
     finally:
-        conn.execute(f'drop role "{name}"')
+        ask("drop user stranger")

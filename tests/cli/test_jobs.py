@@ -1,21 +1,17 @@
 """``ectojob jobs``, ``requeue`` and ``remove``."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import psycopg
 import pytest
+from contract.harness import Db
 
 from cli.conftest import Command
-from ectojob_py.client import Jobs
-
-Conn = psycopg.Connection[Any]
 
 
 @pytest.fixture
-def failed(conn: Conn) -> list[int]:
+def failed(db: Db) -> list[int]:
     """Three FAILED jobs, in the order they failed in."""
-    jobs = Jobs(conn)
+    jobs = db.jobs
     jobs.enqueue_many("default", [{"n": 1}, {"n": 2}, {"n": 3}], max_attempts=1)
     for job in jobs.claim_batch("default", 3):
         jobs.fail(job.queue, job.id, job.attempt, f"no.{job.params['n']}\n\x1b[31mred [b]bold[/b]")
@@ -27,8 +23,8 @@ def ids(result: str) -> list[int]:
     return [int(line.split()[1]) for line in result.splitlines()[1:]]
 
 
-def test_jobs_in_running_order(ectojob: Command, conn: Conn) -> None:
-    jobs = Jobs(conn)
+def test_jobs_in_running_order(ectojob: Command, db: Db) -> None:
+    jobs = db.jobs
     jobs.create_queue("emails")
     late, first, other = jobs.enqueue("default"), jobs.enqueue("default", priority=-1), jobs.enqueue("emails")
     tomorrow = jobs.enqueue("default", schedule=datetime.now(UTC) + timedelta(days=1))
@@ -47,8 +43,8 @@ def test_jobs_in_running_order(ectojob: Command, conn: Conn) -> None:
     assert datetime.fromisoformat(shown["schedule"]).tzinfo is not None
 
 
-def test_params_are_shown_when_asked_for(ectojob: Command, conn: Conn) -> None:
-    Jobs(conn).enqueue("default", {"to": "joe", "text": "x" * 300})
+def test_params_are_shown_when_asked_for(ectojob: Command, db: Db) -> None:
+    db.jobs.enqueue("default", {"to": "joe", "text": "x" * 300})
     assert "joe" not in ectojob("jobs").out
     assert "x" * 300 in ectojob("jobs", "--params").out
     assert ectojob("jobs", "--params", "--json").document["jobs"][0]["params"]["to"] == "joe"
@@ -61,8 +57,8 @@ def test_failed_jobs_with_their_errors(ectojob: Command, failed: list[int]) -> N
     assert ectojob("jobs", "--failed", "--json").document["jobs"][2]["last_error"].startswith("no.1\n\x1b[31m")
 
 
-def test_requeue_by_id_is_all_or_none(ectojob: Command, conn: Conn, failed: list[int]) -> None:
-    id = Jobs(conn).enqueue("default")
+def test_requeue_by_id_is_all_or_none(ectojob: Command, db: Db, failed: list[int]) -> None:
+    id = db.jobs.enqueue("default")
     refused = ectojob("requeue", "default", "1", str(id))
     assert (refused.code, refused.out) == (1, "")
     assert refused.err.startswith(f"error: job {id} in queue 'default' is not FAILED [JQ004]\nhint: ")
@@ -73,14 +69,14 @@ def test_requeue_by_id_is_all_or_none(ectojob: Command, conn: Conn, failed: list
     assert ids(ectojob("jobs", "--failed").out) == []
 
 
-def test_requeue_all(ectojob: Command, conn: Conn, failed: list[int]) -> None:
-    Jobs(conn).enqueue("default")
+def test_requeue_all(ectojob: Command, db: Db, failed: list[int]) -> None:
+    db.jobs.enqueue("default")
     assert ectojob("requeue", "default", "--all-failed", "--json").document["requeued"] == failed
     assert ectojob("requeue", "default", "--all-failed").out == "requeued 0 of queue default\n"
 
 
-def test_remove_is_all_or_none(ectojob: Command, conn: Conn, failed: list[int]) -> None:
-    jobs = Jobs(conn)
+def test_remove_is_all_or_none(ectojob: Command, db: Db, failed: list[int]) -> None:
+    jobs = db.jobs
     running = jobs.enqueue("default")
     jobs.claim_batch("default", 1)
     for id in (str(running), "99"):

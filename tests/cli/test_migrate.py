@@ -3,67 +3,75 @@
 import os
 import pty
 import subprocess
-from typing import Any
 
-import psycopg
+import pytest
+from contract.harness import Db
 
-from cli.conftest import Command, Start
-from ectojob_py.client import Jobs
+from cli.conftest import Ask, Command, Start
+from ectojob_py.engine import kind_of
 from ectojob_py.migrate import ROOT
 
-MIGRATIONS = [
-    path.stem for path in sorted((ROOT / "migrations/postgres").glob("*.sql")) if ".rollback" not in path.name
-]
+EU = ["--schema", "jobs_eu"]
 
 
-def test_it_says_what_it_did(ectojob: Command, conn: psycopg.Connection[Any]) -> None:
-    version = Jobs(conn).version()
-    first = ectojob("migrate", "--schema", "shop")
+@pytest.fixture
+def migrations(dsn: str) -> list[str]:
+    """The ids, in order."""
+    folder = ROOT / "migrations" / kind_of(dsn)
+    return [path.stem for path in sorted(folder.glob("*.sql")) if ".rollback" not in path.name]
+
+
+def test_it_says_what_it_did(ectojob: Command, db: Db, migrations: list[str]) -> None:
+    version = db.jobs.version()
+    first = ectojob("migrate", *EU)
     assert first.code == 0
     assert first.out.splitlines() == [
-        *(f"applied {id}" for id in MIGRATIONS),
+        *(f"applied {id}" for id in migrations),
         "reloaded functions, triggers and views",
-        f"ectojob {version} is installed in schema shop",
+        f"ectojob {version} is installed in schema jobs_eu",
     ]
-    again = ectojob("migrate", "--schema", "shop")
+    again = ectojob("migrate", *EU)
     assert again.out.splitlines()[0] == "no migration was pending"
-    document = ectojob("migrate", "--schema", "shop", "--json").document
-    assert document == {"schema": "shop", "applied": [], "reloaded": True, "version": version}
+    document = ectojob("migrate", *EU, "--json").document
+    assert document == {"schema": "jobs_eu", "applied": [], "reloaded": True, "version": version}
 
 
-def test_it_reloads_functions_when_nothing_is_pending(ectojob: Command, conn: psycopg.Connection[Any]) -> None:
-    conn.execute("drop function jobs.next_due")
+def test_it_reloads_functions_when_nothing_is_pending(ectojob: Command, db: Db, ask: Ask, dsn: str) -> None:
+    ask(f"drop {'procedure' if dsn.startswith('mysql:') else 'function'} jobs.next_due")
     assert ectojob("migrate").code == 0
-    assert Jobs(conn).next_due("default") is None
+    assert db.jobs.next_due("default") is None
 
 
-def test_rollback_asks_first(ectojob: Command, conn: psycopg.Connection[Any]) -> None:
-    Jobs(conn).enqueue("default")
+def test_rollback_asks_first(ectojob: Command, migrations: list[str]) -> None:
+    ectojob("migrate", *EU)
+    ectojob("enqueue", "default", *EU)
     for args in (["migrate", "--rollback"], ["migrate", "--rollback", "--json"]):
-        result = ectojob(*args, stdin="y\n")
+        result = ectojob(*args, *EU, stdin="y\n")
         assert (result.code, result.out) == (2, "")
         assert "--yes" in result.err
-    assert ectojob("jobs").out.count("AVAILABLE") == 1
+    assert ectojob("jobs", *EU).out.count("AVAILABLE") == 1
 
-    done = ectojob("migrate", "--rollback", "--yes", "--json")
-    assert (done.code, done.document) == (0, {"schema": "jobs", "rolled_back": MIGRATIONS[::-1]})
-    assert ectojob("jobs").code == 1
-    assert ectojob("migrate", "--rollback", "--yes").out == "there was nothing to roll back\n"
+    done = ectojob("migrate", "--rollback", "--yes", "--json", *EU)
+    assert (done.code, done.document) == (0, {"schema": "jobs_eu", "rolled_back": migrations[::-1]})
+    assert ectojob("jobs", *EU).code == 1
+    assert ectojob("migrate", "--rollback", "--yes", *EU).out == "there was nothing to roll back\n"
 
 
 def test_rollback_takes_no_for_an_answer(start: Start, ectojob: Command) -> None:
+    ectojob("migrate", *EU)
     controller, terminal = pty.openpty()
-    process = start("migrate", "--rollback", stdin=terminal)
+    process = start("migrate", "--rollback", *EU, stdin=terminal)
     assert process.stderr
     question = "".join(iter(lambda: process.stderr.read(1) if process.stderr else "", "?"))
+    assert "jobs_eu" in question
     assert "with 0 jobs" in question
     os.write(controller, b"n\n")
     assert process.wait(20) == 1
-    assert ectojob("queues").code == 0
+    assert ectojob("queues", *EU).code == 0
 
-    process = start("migrate", "--rollback", stdin=terminal, stderr=subprocess.DEVNULL)
+    process = start("migrate", "--rollback", *EU, stdin=terminal, stderr=subprocess.DEVNULL)
     os.write(controller, b"y\n")
     assert process.wait(20) == 0
-    assert ectojob("queues").code == 1
+    assert ectojob("queues", *EU).code == 1
     os.close(controller)
     os.close(terminal)

@@ -1,16 +1,17 @@
 """The command as a process: streams, signals, and what is never shown."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from importlib.metadata import entry_points, version
-from typing import Any
+from time import sleep
 
-import psycopg
 import pytest
+from contract.harness import Db
 
-from cli.conftest import Command, Start
+from cli.conftest import Ask, Command, Start
 from ectojob_py.cli import main
 
 COMMANDS = ["migrate", "work", "enqueue", "queues", "jobs", "requeue", "remove", "demo"]
@@ -43,6 +44,7 @@ def test_wrong_commands(bare: Command) -> None:
         assert "Usage: ectojob" in result.err + result.out, args
 
 
+@pytest.mark.usefixtures("db")
 def test_enqueue_and_look(start: Start) -> None:
     process = start("enqueue", "default", "-", "--json")
     said, error = process.communicate('{"n": 1}\n', timeout=20)
@@ -84,21 +86,29 @@ def test_the_demo_leaves_the_database_of_the_environment_alone(
     assert codes == [1, 2, 3]
 
 
-def test_ctrl_c_is_quiet_and_changes_nothing(start: Start, conn: psycopg.Connection[Any]) -> None:
+def has_begun(ask: Ask, dsn: str) -> bool:
+    """Tell whether a session has written jobs and not committed."""
+    if dsn.startswith("mysql:"):
+        sleep(0.15)  # this table stands still while it is read more often than every 0.1 s
+        return ask("select sum(trx_rows_modified) > 0 from information_schema.innodb_trx") == [(1,)]
+    return ask("select 1 from pg_locks where relation = 'jobs.job'::regclass and mode = 'RowExclusiveLock'") != []
+
+
+def test_ctrl_c_is_quiet_and_changes_nothing(start: Start, db: Db, ask: Ask, dsn: str) -> None:
     process = start("enqueue", "default", "-")
     assert process.stdin
     process.stdin.write('{"n": 1}\n' * 5000)
     process.stdin.flush()
-    while conn.execute("select from pg_locks where relation = 'jobs.job'::regclass").fetchone() is None:
+    while not has_begun(ask, dsn):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     said, error = process.communicate(timeout=20)
     assert (process.returncode, said, error) == (130, "", "")
-    assert conn.execute("select count(*) from jobs.job").fetchone() == (0,)
+    assert db.all_jobs() == []
 
 
-def test_a_reader_may_stop_reading(start: Start, conn: psycopg.Connection[Any]) -> None:
-    conn.execute("select count(jobs.enqueue('default')) from generate_series(1, 2000)")
+def test_a_reader_may_stop_reading(start: Start, db: Db) -> None:
+    db.jobs.enqueue_many("default", [{}] * 2000)
     for args in (["jobs", "--limit", "2000"], ["jobs", "--limit", "2000", "--json"], ["queues"], ["--version"]):
         reader, writer = os.pipe()
         os.close(reader)
@@ -112,20 +122,29 @@ def test_a_reader_may_stop_reading(start: Start, conn: psycopg.Connection[Any]) 
     ("into", "code", "says"),
     [(">&-", 0, ""), (">/dev/full", 1, "error: [Errno 28] No space left on device\n")],
 )
+@pytest.mark.usefixtures("db")
 def test_stdout_that_takes_nothing(dsn: str, into: str, code: int, says: str) -> None:
     command = f'"{sys.executable}" -m ectojob_py enqueue default --dsn "{dsn}" {into}'
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (code, says)
 
 
-def test_a_lost_connection(start: Start, conn: psycopg.Connection[Any]) -> None:
+def test_a_lost_connection(start: Start, ask: Ask, dsn: str) -> None:
+    before = ask("select id from information_schema.processlist") if dsn.startswith("mysql:") else []
     process = start("enqueue", "default", "-")
     assert process.stdin
     process.stdin.write('{"n": 1}\n' * 5000)
     process.stdin.flush()
-    while conn.execute("select from pg_locks where relation = 'jobs.job'::regclass").fetchone() is None:
+    while not has_begun(ask, dsn):
         assert process.poll() is None
-    conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ectojob'")
+    if dsn.startswith("mysql:"):
+        for (id,) in set(ask("select id from information_schema.processlist where user = 'root'")) - set(before):
+            ask(f"kill {id}")
+    else:
+        ask("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ectojob'")
     said, error = process.communicate('{"n": 1}\n' * 5000, timeout=20)
     assert (process.returncode, said) == (1, "")
-    assert error.startswith("error: terminating connection due to administrator command [57P01]")
+    if dsn.startswith("mysql:"):
+        assert re.match(r"error: (Lost connection|Connection was killed|.* gone away).* \[\d+\]$", error)
+    else:
+        assert error.startswith("error: terminating connection due to administrator command [57P01]")

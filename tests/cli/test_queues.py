@@ -1,13 +1,8 @@
 """``ectojob queues`` and ``ectojob queue ...``."""
 
-from typing import Any
-
-import psycopg
+from contract.harness import Db
 
 from cli.conftest import Command
-from ectojob_py.client import Jobs
-
-Conn = psycopg.Connection[Any]
 
 
 def cells(result: str, row: int) -> list[str]:
@@ -15,8 +10,8 @@ def cells(result: str, row: int) -> list[str]:
     return result.splitlines()[row].split()
 
 
-def test_depth(ectojob: Command, conn: Conn) -> None:
-    jobs = Jobs(conn)
+def test_depth(ectojob: Command, db: Db) -> None:
+    jobs = db.jobs
     for _ in range(3):
         jobs.enqueue("default")
     ectojob("enqueue", "default", "--schedule", "+1h")
@@ -38,7 +33,7 @@ def test_depth(ectojob: Command, conn: Conn) -> None:
     assert "T" in emails["paused_at"]
 
 
-def test_settings(ectojob: Command) -> None:
+def test_settings(ectojob: Command, db: Db) -> None:
     options = ["--max-attempts", "3", "--reservation-timeout", "90", "--execution-timeout", "1h", "--retry-timeout"]
     created = ectojob("queue", "create", "emails", *options, "0.5")
     assert created.code == 0
@@ -50,8 +45,8 @@ def test_settings(ectojob: Command) -> None:
     assert settings == {"max_attempts": 4, "reservation_timeout": 90, "execution_timeout": 3600, "retry_timeout": 0.5}
 
 
-def test_pause_and_resume(ectojob: Command, conn: Conn) -> None:
-    jobs = Jobs(conn)
+def test_pause_and_resume(ectojob: Command, db: Db) -> None:
+    jobs = db.jobs
     jobs.enqueue("default")
     assert ectojob("queue", "pause", "default").out == "paused default\n"
     assert jobs.claim_batch("default", 1) == []
@@ -59,8 +54,8 @@ def test_pause_and_resume(ectojob: Command, conn: Conn) -> None:
     assert len(jobs.claim_batch("default", 1)) == 1
 
 
-def test_drop(ectojob: Command, conn: Conn) -> None:
-    Jobs(conn).enqueue("default")
+def test_drop(ectojob: Command, db: Db) -> None:
+    db.jobs.enqueue("default")
     refused = ectojob("queue", "drop", "default")
     assert (refused.code, refused.out) == (1, "")
     assert refused.err.startswith("error: queue 'default' still has jobs [JQ003]\nhint: ")
@@ -69,7 +64,7 @@ def test_drop(ectojob: Command, conn: Conn) -> None:
     assert len(ectojob("queues").out.splitlines()) == 1
 
 
-def test_bad_input_changes_nothing(ectojob: Command) -> None:
+def test_bad_input_changes_nothing(ectojob: Command, db: Db) -> None:
     before = ectojob("queues", "--json").document
     for args, code, says in [
         (["create", ""], 1, "[22023]"),

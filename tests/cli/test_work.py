@@ -9,19 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
+from contract.harness import Db
 
-from cli.conftest import Command, Start
-from ectojob_py.client import Jobs
-
-Conn = psycopg.Connection[Any]
+from cli.conftest import Ask, Command, Start
 
 HANDLERS = """
 import time
 
 def perform(conn, job):
-    conn.execute("insert into done values (%s)", [job.id])
+    with conn.cursor() as cursor:
+        cursor.execute("insert into jobs.done values (%s)", [job.id])
 
 by_type = {"receipt": perform}
 
@@ -40,7 +38,7 @@ limit = 7
 
 
 @pytest.fixture
-def handlers(tmp_path: Path, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def handlers(tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Modules in the current folder, and a table their handlers write into."""
     (tmp_path / "handlers.py").write_text(HANDLERS)
     (tmp_path / "broken.py").write_text("import nothing_of_that_name\n")
@@ -49,8 +47,9 @@ def handlers(tmp_path: Path, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.delitem(sys.modules, "handlers", raising=False)
-    conn.execute("create table done (id bigint)")
+    ask("create table jobs.done (id bigint)")
     yield
+    ask("drop table jobs.done")
     logging.getLogger("ectojob").setLevel(logging.NOTSET)
 
 
@@ -68,8 +67,8 @@ def line_with(process: subprocess.Popen[str], text: str) -> str:
 @pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize("target", ["handlers:perform", "handlers:by_type", "handlers:Shop.perform"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_works_until_it_is_told_to_stop(start: Start, conn: Conn, target: str, number: signal.Signals) -> None:
-    jobs = Jobs(conn)
+def test_it_works_until_it_is_told_to_stop(start: Start, db: Db, ask: Ask, target: str, number: signal.Signals) -> None:
+    jobs = db.jobs
     jobs.create_queue("emails")
     first = jobs.enqueue("default", {"type": "receipt"})
     process = start("work", target, "--queue", "default", "-q", "emails", "--max-demand", "2")
@@ -79,29 +78,29 @@ def test_it_works_until_it_is_told_to_stop(start: Start, conn: Conn, target: str
     process.send_signal(number)
     said, _ = process.communicate(timeout=20)
     assert (process.returncode, said) == (0, "")
-    assert conn.execute("select id from done order by id").fetchall() == [(first,), (second,)]
-    assert conn.execute("select from jobs.job").fetchall() == []
+    assert ask("select id from jobs.done order by id") == [(first,), (second,)]
+    assert db.all_jobs() == []
 
 
 @pytest.mark.usefixtures("handlers")
-def test_jobs_left_behind_are_exit_code_3(start: Start, conn: Conn) -> None:
-    id = Jobs(conn).enqueue("default")
+def test_jobs_left_behind_are_exit_code_3(start: Start, db: Db, ask: Ask) -> None:
+    id = db.jobs.enqueue("default")
     process = start("work", "handlers:stubborn", "-q", "default", "--grace", "0.1")
-    while conn.execute("select from jobs.job where state = 'IN_PROGRESS'").fetchone() is None:
+    while db.job(id)["state"] != "IN_PROGRESS":
         assert process.poll() is None
     process.terminate()
     _, said = process.communicate(timeout=20)
     assert process.returncode == 3
     assert f"default[{id}] outlived the grace period, released" in said
-    assert conn.execute("select state, attempt, max_attempts from jobs.job").fetchall() == [("AVAILABLE", 1, 6)]
+    assert ask("select state, attempt, max_attempts from jobs.job") == [("AVAILABLE", 1, 6)]
 
 
 @pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize(("options", "silent"), [(["--log-level", "warning"], "done"), (["--no-log"], "")])
-def test_how_much_is_logged(start: Start, conn: Conn, options: list[str], silent: str) -> None:
-    id = Jobs(conn).enqueue("default", {"type": "receipt"})
+def test_how_much_is_logged(start: Start, db: Db, ask: Ask, options: list[str], silent: str) -> None:
+    id = db.jobs.enqueue("default", {"type": "receipt"})
     process = start("work", "handlers:by_type", "-q", "default", *options)
-    while conn.execute("select from done where id = %s", [id]).fetchone() is None:
+    while (id,) not in ask("select id from jobs.done"):
         assert process.poll() is None
     process.terminate()
     _, said = process.communicate(timeout=20)
@@ -184,8 +183,8 @@ def test_options_that_make_no_sense(ectojob: Command) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "hint"),
     [
-        (["-q", "default", "-q", "nope"], "error: unknown queue 'nope'", "create_queue('nope')"),
-        (["-q", "default", "--schema", "nowhere"], "error: ectojob is not installed in schema nowhere", "migrate"),
+        (["-q", "default", "-q", "nope"], "error: unknown queue 'nope'", "create_queue"),
+        (["-q", "default", "--schema", "nowhere"], "error: ectojob is not installed in", "migrate"),
         (["-q", "default", "--dsn", "host=/nowhere user=joe password=hush"], "/nowhere", "dsn"),
     ],
 )

@@ -196,6 +196,11 @@ class Mysql:
             cursor.execute(f"kill query {conn.thread_id()}")
 
 
+def dialect_at(dsn: str) -> Dialect:
+    """Return the dialect of the database that a dsn names."""
+    return Mysql(dsn) if dsn.startswith("mysql://") else Postgres(dsn)
+
+
 class Db:
     """One database under contract, seen through an autocommit session."""
 
