@@ -31,9 +31,8 @@ def migrate(dsn: str, schema: str = "jobs", roles: bool | None = None) -> list[s
         backend.apply_migrations_only(pending)
         backend.run_post_apply(migrations)
         if roles is not None:
-            name = "roles.sql" if roles else "roles.rollback.sql"
-            kind = kind_of(dsn)
-            room_of(dsn, "migrate").run_script(dsn, schema, ROOT / "sql" / kind / name)
+            room_of(dsn, "migrate").set_roles(dsn, schema, roles)
+            backend.run_post_apply(migrations)  # with the owner that the functions have from now on
         return [migration.id for migration in pending]
 
 

@@ -1,11 +1,13 @@
 """What deploying needs of MySQL and MariaDB: the migrators' turn, the database, and yoyo's form of the dsn."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ectojob_py.errors import SetupError
 from ectojob_py.mysql.connection import arguments, connect
+from ectojob_py.release import ROOT
 
 PATIENCE = 3600
 
@@ -31,3 +33,18 @@ def _uri(dsn: str, schema: str) -> str:
     settings = {name: value for name, value in arguments(dsn).items() if name in dict(parse_qsl(parts.query))}
     text = {name: value for name, value in settings.items() if isinstance(value, str) or value is True}
     return parts._replace(path="/" + schema, query=urlencode(text)).geturl()
+
+
+def set_roles(dsn: str, schema: str, wanted: bool) -> None:
+    """Create the roles, or drop them; say by the definer of ``version`` which the procedures to come shall have."""
+    script = "roles/create_roles.sql" if wanted else "roles.rollback.sql"
+    name = schema.replace("`", "``")
+    text = (ROOT / "sql/mysql" / script).read_text().replace("`jobs", f"`{name}")
+    definer = f"`{name}_owner`@`localhost`" if wanted else "current_user"
+    with closing(connect(dsn, autocommit=True)) as conn, conn.cursor() as cursor:
+        on_mariadb = "mariadb" in conn.get_server_info().lower()
+        for statement in re.sub(r"^--.*\n", "", text, flags=re.MULTILINE).split(";\n"):
+            if statement.strip() and not (on_mariadb and statement.strip().startswith("/*!80000")):
+                cursor.execute(statement)
+        cursor.execute(f"drop procedure if exists `{name}`.`version`")
+        cursor.execute(f"create definer = {definer} procedure `{name}`.`version`() select '' as version")

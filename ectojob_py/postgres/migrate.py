@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlencode
 
 import psycopg
 from psycopg import conninfo, sql
+
+from ectojob_py.release import ROOT
 
 
 @contextmanager
@@ -19,8 +20,9 @@ def turn(dsn: str, schema: str) -> Iterator[str]:
         yield _uri(dsn, schema)
 
 
-def run_script(dsn: str, schema: str, script: Path) -> None:
-    """Execute the files that a script for psql names, such as ``roles.sql``, in one transaction as it does."""
+def set_roles(dsn: str, schema: str, wanted: bool) -> None:
+    """Do what ``roles.sql`` or ``roles.rollback.sql`` does in psql, in one transaction, too."""
+    script = ROOT / "sql/postgres" / ("roles.sql" if wanted else "roles.rollback.sql")
     with psycopg.connect(dsn) as conn:
         conn.execute(sql.SQL("set local search_path = {}, pg_temp").format(sql.Identifier(schema)))
         for name in re.findall(r"^\\ir (\w\S+)", script.read_text(), re.MULTILINE):

@@ -5,6 +5,9 @@ needs nothing but yoyo and this checkout, so that ``yoyo apply`` works without t
 
 Each file is executed whole, because sqlparse would cut a procedure's body in pieces. A procedure's file begins with a
 drop, for MySQL alone: MariaDB replaces it under its callers.
+
+Where ``roles.sql`` has been, a procedure runs with the rights of the locked account that is its definer, and has its
+grants again as soon as it is there.
 """
 
 import logging
@@ -18,21 +21,42 @@ logger = logging.getLogger("ectojob")
 SQL = Path(__file__).resolve().parents[2] / "sql" / "mysql"
 FUNCTIONS_REFUSED = (1418, 1419)
 
+USES_ROLES = """
+select database(), exists (
+    select 1 from information_schema.routines
+    where routine_schema = database() and routine_name = 'version' and definer = concat(database(), '_owner@localhost')
+)
+"""
+OWNED = r"\1definer = `<database>_owner`@`localhost` \2"
+
 
 def reload(conn):
     """Execute the files the manifest names below its own folder; migrations stand outside and are yoyo's."""
+    grants = {}
+    for line in (SQL / "roles/grants.sql").read_text().splitlines():
+        if match := re.match(r"grant .* on .*`jobs`.`(\w+)` to", line):
+            grants.setdefault(match[1], []).append(line.rstrip(";"))
     on_mariadb = "mariadb" in conn.get_server_info().lower()
     with conn.cursor() as cursor:
         cursor.execute("set names utf8mb4")
+        cursor.execute(USES_ROLES)
+        [(database, owned)] = cursor.fetchall()
         cursor.execute("set sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'")
         for name in re.findall(r"^source (\w\S+)", (SQL / "install.sql").read_text(), re.MULTILINE):
             *drop, create = (SQL / name).read_text().split(" //\n")
+            if owned:
+                create = re.sub(
+                    r"^(create .*?)(procedure|function|sql security definer view)", OWNED, create, flags=re.M
+                )
+                create = create.replace("<database>", database.replace("`", "``"))
             for statement in [create] if on_mariadb else [*drop, create]:
-                replace(cursor, name, statement)
+                made = replace(cursor, name, statement)
+            for grant in grants.get(Path(name).stem, []) if owned and made else []:
+                cursor.execute(grant.replace("`jobs", "`" + database.replace("`", "``")))
 
 
 def replace(cursor, name, statement):
-    """Execute one statement, going without a function where the server refuses to have any."""
+    """Execute one statement and return whether that went well; a server may refuse to have functions."""
     try:
         cursor.execute(statement)
     except Exception as error:
@@ -40,6 +64,8 @@ def replace(cursor, name, statement):
             raise
         remedy = "set global log_bin_trust_function_creators = 1, and migrate again"
         logger.warning("%s is left out, because the server writes a binary log; to have it, %s", name, remedy)
+        return False
+    return True
 
 
 step(reload)

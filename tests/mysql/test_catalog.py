@@ -14,7 +14,7 @@ from .conftest import Ask, socket_of
 
 SQL = ROOT / "sql" / "mysql"
 MANIFEST = re.findall(r"^source (\w\S+)", (SQL / "install.sql").read_text(), re.MULTILINE)
-FILES = sorted(path.relative_to(SQL).as_posix() for path in SQL.glob("*/*.sql"))
+FILES = sorted(path.relative_to(SQL).as_posix() for path in SQL.glob("*/*.sql") if path.parent.name != "roles")
 ROUTINES = {Path(name).stem for name in MANIFEST if not name.startswith("views/")}
 VIEWS = {Path(name).stem for name in MANIFEST if name.startswith("views/")}
 OBJECTS = """

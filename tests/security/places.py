@@ -8,7 +8,7 @@ import psycopg
 import pymysql
 from contract.harness import Db, Mysql, Postgres
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from ectojob_py.migrate import migrate
 from ectojob_py.mysql.connection import connect
@@ -123,9 +123,30 @@ class MysqlPlace:
             return list(cursor.fetchall())
 
 
+@contextmanager
+def mysql_place(dsn: str) -> Iterator[MysqlPlace]:
+    """Install the roles on a server, and take them back."""
+    migrate(dsn, roles=True)
+    place = MysqlPlace(dsn)
+    with closing(connect(dsn, autocommit=True)) as conn:
+        on_mariadb = "MariaDB" in place.execute(conn, "select version()")[0][0]
+        for role in (*ROLES, STRANGER):
+            place.execute(conn, f"create user a_{role}@localhost")
+            if role == OWNER:  # nobody is jobs_owner, whose account is locked: this is who deploys
+                place.execute(conn, f"grant all on jobs.* to a_{role}@localhost")
+            elif role != STRANGER:
+                place.execute(conn, f"grant jobs_{role} to a_{role}@localhost")
+                to = "for" if on_mariadb else "to"
+                place.execute(conn, f"set default role jobs_{role} {to} a_{role}@localhost")
+        yield place
+        for role in (*ROLES, STRANGER):
+            place.execute(conn, f"drop user a_{role}@localhost")
+    migrate(dsn, roles=False)
+
+
 def words(place: Place) -> Any:
     """Return the words of the contract, spoken by a superuser, over an emptied installation."""
     return closing(Db(place.dialect))
 
 
-__all__ = ["MAY_CALL", "MAY_READ", "ROLES", "VIEWS", "Place", "conninfo_to_dict", "postgres_place", "words"]
+__all__ = ["MAY_CALL", "MAY_READ", "ROLES", "VIEWS", "Place", "mysql_place", "postgres_place", "words"]
