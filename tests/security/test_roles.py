@@ -103,3 +103,12 @@ def test_what_the_reader_sees_shows_no_payload(place: Place, db: Db) -> None:
         "failed": 1,
     }
     assert "canary" not in str(seen)
+
+
+@pytest.mark.parametrize("function", ["enqueue", "claim_batch", "create_queue", "next_due", "requeue"])
+def test_a_name_of_a_megabyte_is_not_said_back(place: Place, db: Db, function: str) -> None:
+    """A message goes to logs, too: nobody may flood those, with 2 MB for each MB he sends."""
+    arguments = ("x" * 2**20, *ARGUMENTS[function][1:])
+    with place.connect(OWNER) as conn, pytest.raises(place.Error) as caught, db.changes_nothing():
+        calls_on(conn, "jobs").values(function, *arguments)
+    assert len(str(caught.value)) < 1000

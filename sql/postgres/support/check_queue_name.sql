@@ -16,7 +16,7 @@ begin
     end if;
     if octet_length(current_schema() || '.' || check_queue_name.queue || '.completed') > 63 then
         raise invalid_parameter_value using
-            message = format('queue name %s is too long', quote_literal(check_queue_name.queue)),
+            message = format('queue name %s is too long', quote_literal(left(check_queue_name.queue, 63))),
             hint = format(
                 'In schema %s a queue name may have %s bytes, so that its notification channels have at most 63.',
                 current_schema(), 63 - octet_length(current_schema() || '..completed')

@@ -18,8 +18,8 @@ begin
     end if;
     raise exception using
         errcode = 'JQ002',
-        message = format('unknown queue %s', quote_literal(raise_unknown_queue.queue)),
-        hint = format('Create it: select %I.create_queue(%L).', current_schema(), raise_unknown_queue.queue);
+        message = format('unknown queue %s', quote_literal(left(raise_unknown_queue.queue, 63))),
+        hint = format('Create it: select %I.create_queue(%L).', current_schema(), left(raise_unknown_queue.queue, 63));
 end
 $$;
 
