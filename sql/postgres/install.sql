@@ -40,7 +40,6 @@ select not exists (select from migration where id = '0004_claim_after') as pendi
 -- Support: what the transitions lean on.
 
 \ir support/raise_lease_lost.sql
-\ir support/raise_batch_lost.sql
 \ir support/raise_not_failed.sql
 \ir support/raise_unknown_queue.sql
 \ir support/check_batch.sql
@@ -54,6 +53,7 @@ select not exists (select from migration where id = '0004_claim_after') as pendi
 \ir support/check_retry_in.sql
 \ir support/check_timeout.sql
 \ir support/announce.sql
+\ir support/complete_rest.sql
 \ir support/someone_sleeps.sql
 \ir support/lock_available.sql
 \ir support/queue_settings.sql

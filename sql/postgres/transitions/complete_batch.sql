@@ -49,7 +49,7 @@ begin
     end loop;
 
     if cardinality(v_done) < cardinality(complete_batch.ids) then
-        perform raise_batch_lost(complete_batch.queue, complete_batch.ids, complete_batch.attempts, v_done);
+        perform complete_rest(complete_batch.queue, complete_batch.ids, complete_batch.attempts, v_done);
     elsif v_done = '{}' then
         perform check_queue(complete_batch.queue);
     end if;
