@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo psql test test-mysql test-ectojob bench mariadb check lint types dist clean
+.PHONY: help demo psql test test-mysql test-ectojob chaos bench mariadb check lint types dist clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -44,6 +44,9 @@ mariadb:
 		done; \
 		echo "MariaDB is not here, so its tests are left out. To have them: $${install#*:}"; \
 	fi
+
+chaos: .venv/dev  ## Kill workers and databases under load, and audit what is left; ARGS=--long for a million jobs
+	cd tests && ../$(BIN)/python -m chaos $(ARGS)
 
 check: lint types  ## Check style and types
 

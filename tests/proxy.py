@@ -51,6 +51,7 @@ class Proxy:
                     far.connect(str(self._server()))
                 except OSError:
                     near.close()
+                    far.close()
                 else:
                     self._links.append(_Link(self, near, far))
 

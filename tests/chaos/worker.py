@@ -1,0 +1,193 @@
+"""A worker process that may be told to kill itself at a point. ``python -m chaos.worker``, told by CHAOS_WORKER.
+
+The points are wrapped around the calls of the public client and the COMMIT of a handler's connection, from outside:
+there is no test code in the product.
+"""
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from ectojob_py import Job, Jobs, SetupError, Worker
+from ectojob_py.postgres import heartbeat
+from ectojob_py.postgres.connection import HandlerConnection
+
+Conn = psycopg.Connection[Any]
+
+CALLS = ("claim_batch", "complete", "fail", "extend", "activate_scheduled", "reactivate_expired")
+POINTS = (
+    *(f"{side} {call}" for call in CALLS for side in ("before", "after")),
+    "handler begins",
+    "handler wrote",
+    "COMMIT sent",
+    "COMMIT answered",
+)
+LEASE, SWEEP = 2.0, 1.0
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a worker is told: where to work, where to note its executions, at which point to die and when there."""
+
+    dsn: str
+    notes: str
+    point: str | None = None
+    passes: int = 0
+    hands: int = 8
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "CHAOS_WORKER": json.dumps(asdict(self))}
+
+
+class Reaper:
+    """Kills this process when it passes its point for the n-th time."""
+
+    def __init__(self, orders: Orders) -> None:
+        self._point, self._left = orders.point, orders.passes
+
+    def due(self, point: str) -> bool:
+        if point != self._point:
+            return False
+        self._left -= 1
+        return self._left < 0
+
+    def at(self, point: str) -> None:
+        if self.due(point):
+            die()
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def lay_traps(reaper: Reaper) -> None:
+    """Put a point before and after each call, and around COMMIT."""
+
+    def trap(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(call)
+        def trapped(*args: Any, **kwargs: Any) -> Any:
+            reaper.at(f"before {name}")
+            answer = call(*args, **kwargs)
+            if answer != []:  # a claim of nothing is nothing to die for
+                reaper.at(f"after {name}")
+            return answer
+
+        return trapped
+
+    for name in CALLS:
+        setattr(Jobs, name, trap(name, getattr(Jobs, name)))
+
+    commit = HandlerConnection.commit
+
+    def trapped_commit(conn: HandlerConnection) -> None:
+        if not conn.handing_out and reaper.due("COMMIT sent"):
+            conn.pgconn.send_query(b"COMMIT")
+            while conn.pgconn.flush():
+                pass
+            die()
+        commit(conn)
+        reaper.at("COMMIT answered")
+
+    HandlerConnection.commit = trapped_commit  # type: ignore[method-assign, assignment]
+
+
+class Handler:
+    """Runs each kind of job, notes the execution past all transactions, and leaves one effect."""
+
+    def __init__(self, orders: Orders, reaper: Reaper) -> None:
+        self._orders = orders
+        self._reaper = reaper
+        self._notes = os.open(orders.notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def __call__(self, conn: Conn, job: Job) -> None:
+        self._note(job, "began")
+        self._reaper.at("handler begins")
+        try:
+            if job.attempt == 1 or job.params["kind"] == "poison":
+                self._trouble(job.params["kind"], conn, job.id)
+        except psycopg.Error as error:
+            self._note(job, error.sqlstate or "connection")
+            raise
+        conn.execute("insert into chaos.effect values (%s, %s, %s)", [job.id, job.attempt, job.params["key"]])
+        self._reaper.at("handler wrote")
+
+    def _note(self, job: Job, what: str) -> None:
+        os.write(self._notes, f"{job.id} {job.attempt} {what}\n".encode())
+
+    def _trouble(self, kind: str, conn: Conn, id: int) -> None:
+        match kind:
+            case "long":  # longer than its lease, which the worker extends
+                time.sleep(1.5 * LEASE)
+            case "fails" | "poison":
+                raise RuntimeError(kind)
+            case "statement timeout":
+                conn.execute("set local statement_timeout = '5ms'")
+                conn.execute("select pg_sleep(1)")
+            case "lock timeout":
+                with self._other() as other:
+                    other.execute("select pg_advisory_xact_lock(3, %s)", [id])
+                    conn.execute("set local lock_timeout = '5ms'")
+                    conn.execute("select pg_advisory_xact_lock(3, %s)", [id])
+            case "serialization":
+                conn.execute("set transaction isolation level repeatable read")
+                conn.execute("select n from chaos.counter")
+                with self._other() as other:
+                    other.execute("update chaos.counter set n = n + 1")
+                conn.execute("update chaos.counter set n = n + 1")
+            case "deadlock":
+                conn.execute("set local deadlock_timeout = '10ms'")
+                conn.execute("select pg_advisory_xact_lock(1, %s)", [id])
+                with self._other() as other:
+                    other.execute("select pg_advisory_xact_lock(2, %s)", [id])
+                    other.pgconn.send_query(f"select pg_advisory_xact_lock(1, {id})".encode())
+                    other.pgconn.flush()
+                    try:
+                        conn.execute("select pg_advisory_xact_lock(2, %s)", [id])
+                    finally:
+                        other.close()
+
+    def _other(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self._orders.dsn)
+
+
+KINDS = ("fails", "statement timeout", "lock timeout", "serialization", "deadlock")
+
+
+def main() -> None:
+    orders = Orders(**json.loads(os.environ["CHAOS_WORKER"]))
+    logging.basicConfig(
+        filename=Path(orders.notes).with_suffix(".log"), format=f"%(asctime)s {os.getpid()} %(message)s"
+    )
+    logging.getLogger("ectojob").setLevel("WARNING")
+    heartbeat.INTERVAL = heartbeat.PATIENCE = 1.0
+    reaper = Reaper(orders)
+    lay_traps(reaper)
+    worker = Worker(
+        orders.dsn,
+        queue="chaos",
+        perform=Handler(orders, reaper),
+        max_demand=orders.hands,
+        poll_interval=SWEEP,
+        execution_timeout=LEASE,
+        retry_timeout=0.05,
+        grace=5,
+    )
+    while True:
+        try:
+            sys.exit(3 if worker.run() else 0)
+        except SetupError:  # it refuses to start while there is no database; a supervisor starts it again
+            time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    main()
