@@ -1,91 +1,74 @@
-"""One attempt at a job: the handler, and the completion in the same transaction."""
+"""Attempts at jobs: the handler, and the completion in the same transaction, or later without one."""
 
 import logging
 import random
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum
-from functools import partial
-from itertools import count
-from pathlib import Path
+from itertools import count, groupby
+from operator import attrgetter
 from time import perf_counter, sleep
 from typing import Any
 
 from ectojob_py.client import Jobs
 from ectojob_py.engine import Engine
-from ectojob_py.errors import HandlerError
+from ectojob_py.handler import Handler, Outcome, Perform, PerformBatch, Report, describe, handler_for
 from ectojob_py.job import Job
 from ectojob_py.pool import Connections, Lent
 
-_HERE = Path(__file__).parent
 _TRIES = 10
 """How often a transaction is begun anew that deadlocked, waited for a lock in vain, or couldn't be serialized."""
 
-Handler = Callable[[Any, Job], object]
-Perform = Handler | Mapping[str, Handler]
 
-
-class Outcome(Enum):
-    """How an attempt ended, as far as its hand can tell."""
-
-    DONE = "done"
-    FAILED = "failed"
-    NOT_RUN = "not run"
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a hand tells the worker about a job; ``error`` is for ``last_error``, ``seconds`` what it took."""
-
-    job: Job
-    outcome: Outcome
-    seconds: float
-    error: str | None = None
-
-
-class Attempt:
-    """Runs attempts on connections of a pool."""
+class Transactions:
+    """Runs a handler for one or several jobs in one transaction that completes them, on connections of a pool."""
 
     def __init__(
-        self, perform: Perform, engine: Engine, pool: Connections[Any], schema: str, log: logging.Logger
+        self, perform: PerformBatch, engine: Engine, pool: Connections[Any], schema: str, log: logging.Logger
     ) -> None:
-        """Take the handler, or a mapping that has one per ``params["type"]``."""
+        """Take the handler of a batch; ``singly`` makes one of a handler of one job."""
         self._engine = engine
         self._perform = perform
         self._pool = pool
         self._schema = schema
         self._log = log
 
-    def run(self, job: Job) -> Report:
-        """Run the handler and complete the job, committing both, or neither. Never raises."""
+    def run(self, jobs: list[Job]) -> list[Report]:
+        """Run the handler and complete the jobs, committing all or nothing; then one by one. Never raises."""
         started = perf_counter()
+
+        def reports(outcome: Outcome, error: str | None = None) -> list[Report]:
+            seconds = (perf_counter() - started) / len(jobs)
+            return [Report(job, outcome, seconds, error) for job in jobs]
+
         try:
             conn = self._pool.getconn()
         except self._engine.Error as error:
-            return Report(job, Outcome.NOT_RUN, perf_counter() - started, str(error))
+            return reports(Outcome.NOT_RUN, str(error))
         try:
-            self._perform_and_complete(conn, job)
+            self._perform_and_complete(conn, jobs)
         except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is a failure like any other
-            self._log.debug("%s raised", job, exc_info=True)
-            return Report(job, Outcome.FAILED, perf_counter() - started, describe(error))
+            self._log.debug("%s raised", ", ".join(map(str, jobs)), exc_info=True)
+            failure = describe(error)
         else:
-            return Report(job, Outcome.DONE, perf_counter() - started)
+            return reports(Outcome.DONE)
         finally:
             self._give_back(conn)
+        if len(jobs) == 1:
+            return reports(Outcome.FAILED, failure)
+        self._log.warning("a batch of %d failed, its jobs run one by one: %s", len(jobs), failure)
+        return [report for job in jobs for report in self.run([job])]
 
-    def _perform_and_complete(self, conn: Lent, job: Job) -> None:
+    def _perform_and_complete(self, conn: Lent, jobs: list[Job]) -> None:
         """Do both in one transaction, and all of it anew when it had to yield to another transaction."""
         for tries in count(1):
             try:
                 with conn.handed_out():
-                    self._handler(job)(conn, job)
-                conn.finish(partial(Jobs(conn, self._schema).complete, job.queue, job.id, job.attempt))
+                    self._perform(conn, jobs)
+                conn.finish(lambda: _complete(Jobs(conn, self._schema), jobs))
             except Exception:
-                if conn.conflict is None or tries == _TRIES or job.lease_lost.is_set():
+                if conn.conflict is None or tries == _TRIES or any(job.lease_lost.is_set() for job in jobs):
                     raise
-                self._log.info("%s met a conflict, try %d of %d: %s", job, tries, _TRIES, conn.conflict)
+                self._log.info("%s met a conflict, try %d of %d: %s", jobs[0], tries, _TRIES, conn.conflict)
                 conn.reset()
                 sleep(random.uniform(0, min(1, 0.01 * 2**tries)))
             else:
@@ -96,20 +79,44 @@ class Attempt:
             conn.reset()
         self._pool.putconn(conn)
 
-    def _handler(self, job: Job) -> Handler:
-        if callable(self._perform):
-            return self._perform
-        kind = job.params.get("type")
-        handler = self._perform.get(kind) if isinstance(kind, str) else None
-        if handler is None:
-            msg = f"no handler for params type {kind!r}; there are handlers for {', '.join(sorted(self._perform))}"
-            raise HandlerError(msg)
-        return handler
+
+class Errands:
+    """Runs a handler that writes nothing to this database: the worker completes its jobs, many at a time."""
+
+    def __init__(self, perform: Perform, log: logging.Logger) -> None:
+        """Take the handler, or a mapping that has one per ``params["type"]``."""
+        self._handler = handler_for(perform)
+        self._log = log
+
+    def run(self, jobs: list[Job]) -> list[Report]:
+        """Run the handler for each job. Never raises."""
+        return [self._run(job) for job in jobs]
+
+    def _run(self, job: Job) -> Report:
+        started = perf_counter()
+        try:
+            self._handler(job)(job)
+        except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is a failure like any other
+            self._log.debug("%s raised", job, exc_info=True)
+            return Report(job, Outcome.FAILED, perf_counter() - started, describe(error))
+        return Report(job, Outcome.RAN, perf_counter() - started)
 
 
-def describe(error: BaseException) -> str:
-    """Return an exception for ``last_error``: its type, its text, and the last line of the handler it came through."""
-    text = "".join(traceback.format_exception_only(error)).strip()
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _HERE not in Path(frame.filename).parents]
-    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
-    return f"{text} ({Path(own[-1].filename).name}:{own[-1].lineno} in {own[-1].name})" if own else text
+def singly(perform: Perform) -> PerformBatch:
+    """Return the handler of a batch that has one job."""
+    find: Callable[[Job], Handler] = handler_for(perform)
+
+    def perform_one(conn: Any, jobs: list[Job]) -> None:
+        [job] = jobs
+        find(job)(conn, job)
+
+    return perform_one
+
+
+def _complete(jobs: Jobs, done: Iterable[Job]) -> None:
+    for queue, group in groupby(sorted(done, key=attrgetter("queue")), attrgetter("queue")):
+        batch = list(group)
+        if len(batch) == 1:
+            jobs.complete(queue, batch[0].id, batch[0].attempt)
+        else:
+            jobs.complete_batch(queue, [job.id for job in batch], [job.attempt for job in batch])

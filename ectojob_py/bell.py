@@ -13,17 +13,21 @@ class Bell:
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
         self._far.setblocking(False)
+        self._rung = False
 
     def ring(self) -> None:
         """Wake the sleeper; if it is awake, its next sleep ends at once."""
-        with suppress(OSError):  # full: it has rung often enough; closed: nobody sleeps any more
-            self._far.send(b"!")
+        if not self._rung:
+            self._rung = True
+            with suppress(OSError):  # closed: nobody sleeps any more
+                self._far.send(b"!")
 
     def silence(self) -> None:
         """Forget the rings so far."""
         with suppress(BlockingIOError):
             while self._near.recv(4096):
                 pass
+        self._rung = False  # last: a ring that came before left its reason behind, and whoever slept looks for it next
 
     def wait(self, timeout: float) -> None:
         """Sleep until it rings, or for ``timeout`` seconds."""

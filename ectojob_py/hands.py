@@ -1,59 +1,127 @@
 """The threads that run handlers."""
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
+from math import inf
 from queue import Empty, SimpleQueue
 from threading import Thread
+from time import monotonic
 
-from ectojob_py.attempt import Report
 from ectojob_py.bell import Bell
+from ectojob_py.handler import Outcome, Performance, Report
 from ectojob_py.job import Job
+
+_AHEAD = 0.05
+"""Seconds of work that lie ready for the hands, so that quick ones don't wait for a claim. It is what a job may wait
+here while a hand of another worker is free."""
+
+_STALLED = 1.0
+"""Seconds after which jobs that lie ready are given back, because no hand has taken one."""
+
+MANY = 100
+"""How many reports are worth waking the worker for, when it is going to look within milliseconds anyway."""
 
 
 class Hands:
-    """Up to ``size`` threads, each started when there is a job for it; a job given is taken at once.
+    """Up to ``size`` threads, each started when there is a job for it; a free hand takes what is given at once.
 
     The threads are daemons: a handler that outlives the worker's grace period doesn't keep the process alive.
     """
 
-    def __init__(self, size: int, run: Callable[[Job], Report], bell: Bell) -> None:
-        """Take what runs a job without ever raising, and the bell to ring when a hand is free again."""
+    def __init__(self, size: int, most: int, batch: int, performance: Performance, bell: Bell) -> None:
+        """Take how many threads, how many jobs they hold at most, how many of them a thread takes at once."""
         self._size = size
-        self._run = run
+        self._most = most
+        self._batch = batch
+        self._performance = performance
         self._bell = bell
         self._threads = 0
-        self._busy = 0
+        self._held = 0
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._reports: SimpleQueue[Report] = SimpleQueue()
+        self._reports: deque[Report] = deque()
+        self._seconds: float | None = None  # what a job takes, lately
+        self._taken_at = 0.0  # when a hand last took a job, or there was none to take
+        self.patient = False
+        """Whether the worker is going to hear the hands within milliseconds, so that they need not ring for one job."""
 
     @property
-    def free(self) -> int:
-        """How many more jobs can be given."""
-        return self._size - self._busy
+    def demand(self) -> int:
+        """How many jobs to claim now: for hands that are free, and for those that will be before the next claim."""
+        ahead = self._ahead
+        if self._jobs.qsize() > ahead // 2:
+            return 0
+        return max(0, min(self._most, self._size * self._batch + ahead) - self._held)
+
+    @property
+    def stalled_at(self) -> float:
+        """When ``stalled`` has jobs to take back, in ``monotonic`` seconds; infinity: none lies ready."""
+        return self._taken_at + _STALLED if self._jobs.qsize() else inf
+
+    @property
+    def _ahead(self) -> int:
+        room = self._most - self._size * self._batch
+        if room <= 0 or self._seconds is None:
+            return 0
+        return min(room, int(self._size * _AHEAD / max(self._seconds, 1e-6)))
 
     def give(self, job: Job) -> None:
-        """Run a job on a free hand."""
-        self._busy += 1
-        if self._threads < self._busy:
+        """Run a job on the next free hand."""
+        self._held += 1
+        if self._threads < self._size and self._threads * self._batch < self._held:
             self._threads += 1
             Thread(target=self._work, name=f"ectojob-hand-{self._threads}", daemon=True).start()
+        if not self._jobs.qsize():
+            self._taken_at = monotonic()
         self._jobs.put(job)
 
     def reports(self) -> Iterator[Report]:
-        """Yield what has ended since the last call; the hands that report are free again."""
-        while True:
-            try:
-                report = self._reports.get_nowait()
-            except Empty:
-                return
-            self._busy -= 1
+        """Yield what has ended since the last call."""
+        while self._reports:
+            report = self._reports.popleft()
+            self._held -= 1
+            known = report.seconds if self._seconds is None else self._seconds
+            self._seconds = known + (report.seconds - known) / 16
             yield report
+
+    def stalled(self) -> list[Job]:
+        """Take back the jobs that lie ready while all hands are busy for long: they are not so quick after all."""
+        if monotonic() > self.stalled_at:
+            self._seconds = max(self._seconds or 0, _STALLED)
+            return self.unbegun()
+        return []
+
+    def unbegun(self) -> list[Job]:
+        """Take back the jobs that no hand has begun."""
+        jobs = []
+        while (job := self._next()) is not None:
+            jobs.append(job)
+        self._held -= len(jobs)
+        return jobs
 
     def close(self) -> None:
         """Let the threads that are free end."""
         for _ in range(self._threads):
             self._jobs.put(None)
 
+    def _next(self) -> Job | None:
+        try:
+            return self._jobs.get_nowait()
+        except Empty:
+            return None
+
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            self._reports.put(self._run(job))
-            self._bell.ring()
+        while (first := self._jobs.get()) is not None:
+            self._taken_at = monotonic()
+            jobs = [first]
+            while len(jobs) < self._batch and (job := self._next()) is not None:
+                jobs.append(job)
+            reports = self._performance.run(jobs)
+            self._reports.extend(reports)
+            if self._wanted(reports):
+                self._bell.ring()
+
+    def _wanted(self, reports: list[Report]) -> bool:
+        """Tell whether the worker should hear of it now: it has to claim, or to tell the database."""
+        if self._jobs.qsize() <= self._ahead // 2:
+            return not self.patient or not self._jobs.qsize() or len(self._reports) >= MANY
+        return any(report.outcome is not Outcome.DONE for report in reports) and not self.patient

@@ -4,8 +4,10 @@ import json
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
-from threading import Event
+from threading import Event, Lock
 from typing import Any
+
+_EVENTS = Lock()
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,15 @@ class Job:
     last_error: str | None = field(repr=False)
     inserted_at: datetime
     updated_at: datetime
-    lease_lost: Event = field(default_factory=Event, init=False, repr=False, compare=False)
-    """Set by the worker when someone else has the job by now: a handler that runs long should look at it and return."""
+
+    @property
+    def lease_lost(self) -> Event:
+        """Set by the worker when someone else has the job by now: a handler that runs long should look and return."""
+        with _EVENTS:  # made when first asked for, as most jobs end before anybody does
+            if "_lease_lost" not in self.__dict__:
+                self.__dict__["_lease_lost"] = Event()
+            event: Event = self.__dict__["_lease_lost"]
+            return event
 
     @cached_property
     def params(self) -> dict[str, Any]:

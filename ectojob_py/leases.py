@@ -14,6 +14,7 @@ class _Lease:
         self.job = job
         self.pace = ((job.expires or job.updated_at) - job.updated_at).total_seconds() / 3
         self.extended_at = monotonic()
+        self.lost = False
 
     @property
     def due_at(self) -> float:
@@ -29,6 +30,7 @@ class Leases:
     def __init__(self) -> None:
         """Hold nothing."""
         self._leases: dict[tuple[str, int, int], _Lease] = {}
+        self._next_due = math.inf  # or earlier than that of any lease: what is dropped doesn't move it
 
     def __len__(self) -> int:
         return len(self._leases)
@@ -38,7 +40,8 @@ class Leases:
 
     def add(self, job: Job) -> None:
         """Keep this job's lease from now on."""
-        self._leases[job.queue, job.id, job.attempt] = _Lease(job)
+        lease = self._leases[job.queue, job.id, job.attempt] = _Lease(job)
+        self._next_due = min(self._next_due, lease.due_at)
 
     def drop(self, job: Job) -> None:
         """Keep it no longer."""
@@ -46,15 +49,19 @@ class Leases:
 
     def next_due(self) -> float:
         """When ``extend`` has work next, in ``monotonic`` seconds; infinity: never."""
-        kept = (lease for lease in self._leases.values() if not lease.job.lease_lost.is_set())
-        return min((lease.due_at for lease in kept), default=math.inf)
+        return self._next_due
 
     def extend(self, jobs: Jobs) -> None:
         """Extend what is due; tell the handler where the job is someone else's by now."""
         now = monotonic()
+        if now < self._next_due:
+            return
         for lease in self._leases.values():
-            if lease.due_at <= now and not lease.job.lease_lost.is_set():
+            if lease.due_at <= now and not lease.lost:
                 passed = timedelta(seconds=now - lease.extended_at)
                 if jobs.extend(lease.job.queue, lease.job.id, lease.job.attempt, passed) is None:
+                    lease.lost = True
                     lease.job.lease_lost.set()
                 lease.extended_at = now
+        kept = (lease for lease in self._leases.values() if not lease.lost)
+        self._next_due = min((lease.due_at for lease in kept), default=math.inf)

@@ -8,11 +8,14 @@ from datetime import timedelta
 from math import inf
 from time import monotonic
 
-from ectojob_py.attempt import Attempt, Outcome, Perform, Report
+from ectojob_py.attempt import Errands, Transactions
 from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
+from ectojob_py.completions import Completions
 from ectojob_py.engine import Engine, Listener
+from ectojob_py.handler import Outcome, Performance, PerformBatch, Report
 from ectojob_py.hands import Hands
+from ectojob_py.job import Job
 from ectojob_py.leases import Leases
 
 _OVERDUE_PAUSE = 0.05
@@ -21,13 +24,15 @@ _OVERDUE_PAUSE = 0.05
 
 @dataclass(frozen=True)
 class Options:
-    """What a worker was told; ``Worker`` says what each option means. ``hands`` is how many jobs run at once."""
+    """What a worker was told; ``Worker`` says what each option means. ``hands`` is how many handlers run at once."""
 
     dsn: str
     schema: str
     queues: tuple[str, ...]
-    perform: Perform
+    perform: PerformBatch | Errands
     hands: int
+    max_demand: int
+    batch_size: int
     poll_interval: float
     execution_timeout: timedelta | None
     retry_timeout: timedelta | None
@@ -45,8 +50,9 @@ class Shift:
         self._bell = Bell()
         self._attention_span = engine.attention_span
         self._pool = engine.open_pool(options.dsn)
-        attempt = Attempt(options.perform, engine, self._pool, options.schema, options.log)
-        self._hands = Hands(options.hands, attempt.run, self._bell)
+        performance = self._performance(engine)
+        self._hands = Hands(options.hands, options.max_demand, options.batch_size, performance, self._bell)
+        self._completions = Completions(options.log)
         self._leases = Leases()
         self._turns = deque(options.queues)
         self._unreported: deque[Report] = deque()
@@ -60,9 +66,13 @@ class Shift:
         self._bell.ring()
 
     @property
+    def _stopping(self) -> bool:
+        return self._stop_at < inf
+
+    @property
     def over(self) -> bool:
         """Whether a stopped shift has nothing left to do, or no time left to do it."""
-        return self._stop_at < inf and (not self._leases or monotonic() >= self._stop_at)
+        return self._stopping and (not self._leases or monotonic() >= self._stop_at)
 
     def serve(self, listener: Listener) -> int:
         """Work until stopped; return how many jobs had to be given back. Raises when the connection is lost."""
@@ -71,15 +81,26 @@ class Shift:
         while True:
             self._hear_hands()
             self._leases.extend(listener.jobs)
+            self._complete(listener.jobs)
             self._report(listener.jobs)
             if self.over:
                 return self._give_back(listener.jobs)
-            if self._stop_at == inf:
+            if self._stopping:
+                self._release(listener.jobs, self._hands.unbegun())
+            else:
+                self._release(listener.jobs, self._hands.stalled())
                 self._sweep(listener)
                 self._claim(listener)
+            self._hands.patient = self._completions.due_at < inf
             awake, rescheduled = listener.wait(self._idle_for(), self._bell, set(self._turns) - self._looking)
             self._looking |= awake
             self._sweep_at.update(dict.fromkeys(rescheduled, 0.0))
+
+    def _performance(self, engine: Engine) -> Performance:
+        options = self._options
+        if isinstance(options.perform, Errands):
+            return options.perform
+        return Transactions(options.perform, engine, self._pool, options.schema, options.log)
 
     def pause(self, seconds: float) -> None:
         """Sleep while there is no connection, unless the shift is over before that."""
@@ -96,12 +117,13 @@ class Shift:
 
     def _idle_for(self) -> float:
         """How many seconds there is nothing to do, unless something happens."""
-        if self._stop_at < inf:
-            next_event = min(self._stop_at, self._leases.next_due())
-        elif self._looking and self._hands.free:
+        next_event = min(self._leases.next_due(), self._completions.due_at)
+        if self._stopping:
+            next_event = min(next_event, self._stop_at)
+        elif self._looking and self._hands.demand:
             return 0
         else:
-            next_event = min(self._leases.next_due(), *self._sweep_at.values())
+            next_event = min(next_event, self._hands.stalled_at, *self._sweep_at.values())
         return max(0.0, next_event - monotonic())
 
     def _sweep(self, listener: Listener) -> None:
@@ -117,7 +139,7 @@ class Shift:
     def _claim(self, listener: Listener) -> None:
         self._turns.rotate(1)  # no queue is always first
         for queue in [queue for queue in self._turns if queue in self._looking]:
-            demand = self._hands.free
+            demand = self._hands.demand
             if not demand:
                 break
             claimed = listener.claim(queue, demand, self._options.execution_timeout)
@@ -129,13 +151,30 @@ class Shift:
 
     def _hear_hands(self) -> None:
         for report in self._hands.reports():
-            milliseconds = report.seconds * 1000
             match report.outcome:
                 case Outcome.DONE:
-                    self._log.log(self._options.log_level, "%s done in %.1f ms", report.job, milliseconds)
-                    self._leases.drop(report.job)
+                    self._ended(report)
+                case Outcome.RAN:
+                    self._completions.add(report)
                 case Outcome.FAILED | Outcome.NOT_RUN:
                     self._unreported.append(report)
+
+    def _ended(self, report: Report) -> None:
+        self._leases.drop(report.job)
+        if report.outcome is Outcome.DONE and self._log.isEnabledFor(self._options.log_level):
+            self._log.log(self._options.log_level, "%s done in %.1f ms", report.job, report.seconds * 1000)
+
+    def _complete(self, jobs: Jobs) -> None:
+        if self._completions.due_at <= (inf if self._stopping else monotonic()):
+            for report in self._completions.flush(jobs):
+                self._ended(report)
+
+    def _release(self, jobs: Jobs, unbegun: list[Job]) -> None:
+        for job in unbegun:
+            jobs.release(job.queue, job.id, job.attempt)
+            self._leases.drop(job)
+            self._looking.add(job.queue)  # releasing wakes others, not this worker
+            self._log.info("%s not begun, released", job)
 
     def _report(self, jobs: Jobs) -> None:
         """Tell the database what did not succeed. The fence makes it safe to tell again after a lost connection."""

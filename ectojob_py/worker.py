@@ -11,14 +11,18 @@ from itertools import chain, repeat
 from math import inf
 from time import monotonic
 
-from ectojob_py.attempt import Perform
+from ectojob_py.attempt import Errands, singly
 from ectojob_py.engine import Listener, engine_of
 from ectojob_py.errors import SetupError
+from ectojob_py.handler import Perform, PerformBatch
 from ectojob_py.release import check_release
 from ectojob_py.shift import Options, Shift
 
 _FEW = 20
 """Connections that a worker opens at most when it isn't told: a server has 100 by default, and others want some."""
+
+_FEW_BATCHES = 2
+"""One is run while the next is claimed."""
 
 
 class Worker:
@@ -29,8 +33,11 @@ class Worker:
         dsn: str,
         queue: str | Sequence[str] = "default",
         *,
-        perform: Perform,
+        perform: Perform | None = None,
+        perform_batch: PerformBatch | None = None,
+        transaction: bool = True,
         max_demand: int = 100,
+        batch_size: int | None = None,
         connections: int | None = None,
         poll_interval: float = 60.0,
         execution_timeout: float | None = None,
@@ -43,14 +50,21 @@ class Worker:
         """Prepare a worker; ``run`` starts it.
 
         ``perform``: ``perform(conn, job)``, or a mapping of such by ``params["type"]``; it may use ``conn`` for
-        everything but ending the transaction, and fails the job by raising. ``max_demand``: how many jobs run at once.
-        ``connections``: how many of them may, each on a connection and thread of its own; ``None``: ``max_demand``, at
-        most 20. ``poll_interval``: how often to look without being woken. ``execution_timeout``, ``retry_timeout``:
-        ``None``: the queue's. ``grace``: how long running handlers may go on after a stop. ``log_level``: of the line
-        that each job logs when done. Raises ``ValueError`` for a number that isn't positive.
+        everything but ending the transaction, and fails the job by raising. Or, with ``transaction=False``,
+        ``perform(job)`` for a handler that writes nothing here: its jobs are completed many at a time, at most 10 ms
+        later, at least once. Or instead ``perform_batch(conn, jobs)``: up to ``batch_size`` jobs (``None``: half of
+        ``max_demand``) complete in one transaction, or run one by one when that fails.
+
+        ``max_demand``: how many jobs are held at once: those that run, and, when they are quick, those that are next.
+        ``connections``: how many handlers run at once, each on a thread and connection of its own; ``None``:
+        ``max_demand``, at most 20; 2 for batches. ``poll_interval``: how often to look without being woken.
+        ``execution_timeout``, ``retry_timeout``: ``None``: the queue's. ``grace``: how long running handlers may go on
+        after a stop. ``log_level``: of the line that each job logs when done. Raises ``ValueError`` for a number that
+        isn't positive, and for handlers that don't go together.
         """
         for name, value in {
             "max_demand": max_demand,
+            "batch_size": batch_size,
             "connections": connections,
             "poll_interval": poll_interval,
             "execution_timeout": execution_timeout,
@@ -59,20 +73,24 @@ class Worker:
             if value is not None and value <= 0:
                 msg = f"{name} must be more than 0, not {value}"
                 raise ValueError(msg)
+        if perform is not None and perform_batch is not None:
+            raise ValueError("pass either perform or perform_batch")
+        self._log = logging.getLogger("ectojob") if log else _silent()
         self._options = Options(
             dsn=dsn,
             schema=schema,
             queues=(queue,) if isinstance(queue, str) else tuple(queue),
-            perform=perform,
-            hands=min(max_demand, _FEW if connections is None else connections),
+            perform=_performance(perform, perform_batch, transaction, self._log),
+            hands=min(max_demand, connections or (_FEW if perform_batch is None else _FEW_BATCHES)),
+            max_demand=max_demand,
+            batch_size=1 if perform_batch is None else batch_size or max(1, max_demand // 2),
             poll_interval=poll_interval,
             execution_timeout=None if execution_timeout is None else timedelta(seconds=execution_timeout),
             retry_timeout=None if retry_timeout is None else timedelta(seconds=retry_timeout),
-            log=logging.getLogger("ectojob") if log else _silent(),
+            log=self._log,
             log_level=logging.getLevelNamesMapping()[log_level.upper()],
         )
         self._engine = engine_of(dsn)
-        self._log = self._options.log
         self._grace = grace
         self._shift: Shift | None = None
         self._deadline = inf
@@ -167,6 +185,16 @@ class Worker:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _performance(
+    perform: Perform | None, perform_batch: PerformBatch | None, transaction: bool, log: logging.Logger
+) -> PerformBatch | Errands:
+    if perform is not None:
+        return singly(perform) if transaction else Errands(perform, log)
+    if perform_batch is None or not transaction:
+        raise ValueError("pass perform, or perform_batch with its transaction")
+    return perform_batch
 
 
 def _silent() -> logging.Logger:

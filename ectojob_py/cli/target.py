@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from functools import reduce
 from inspect import iscoroutinefunction
 
-from ectojob_py.attempt import Perform
 from ectojob_py.errors import BadUsage
+from ectojob_py.handler import Perform
 
 
 def load(target: str) -> Perform:

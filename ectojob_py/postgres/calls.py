@@ -1,11 +1,12 @@
 """Calling the functions: ``select ... from jobs.f(...)``, and no other SQL."""
 
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import scalar_row
 from psycopg.types.json import Jsonb
 
 from ectojob_py.job import COLUMNS, Document, Job, Verbatim
@@ -31,19 +32,29 @@ class PostgresCalls:
 
     def jobs(self, function: str, *args: object) -> list[Job]:
         """Return the jobs in order."""
-        with self._conn.cursor(row_factory=class_row(Job)) as cursor:
+        with self._conn.cursor(row_factory=_job_row) as cursor:
             return cursor.execute(_select(_JOB, self._schema, function, len(args)), _adapt(args)).fetchall()
 
 
 _JOB: LiteralString = ", ".join("params::text as params_json" if name == "params_json" else name for name in COLUMNS)
 
 
+def _job_row(_cursor: object) -> Callable[[Sequence[Any]], Job]:
+    """Make jobs of rows that have ``COLUMNS``, in their order."""
+    return lambda values: Job(*values)
+
+
 @cache
-def _select(columns: LiteralString, schema: str, function: str, arity: int) -> sql.Composed:
-    return sql.SQL("select {} from {}({})").format(
-        sql.SQL(columns),
-        sql.Identifier(schema.replace("%", "%%"), function),
-        sql.SQL(", ").join([sql.Placeholder()] * arity),
+def _select(columns: LiteralString, schema: str, function: str, arity: int) -> bytes:
+    """Return the statement as psycopg sends it: to compose it anew for every call takes longer than to send it."""
+    return (
+        sql.SQL("select {} from {}({})")
+        .format(
+            sql.SQL(columns),
+            sql.Identifier(schema.replace("%", "%%"), function),
+            sql.SQL(", ").join([sql.Placeholder()] * arity),
+        )
+        .as_bytes()
     )
 
 

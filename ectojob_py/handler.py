@@ -1,0 +1,68 @@
+"""What a person writes: the handlers, and what became of a run of one."""
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+
+from ectojob_py.errors import HandlerError
+from ectojob_py.job import Job
+
+_HERE = Path(__file__).parent
+
+Handler = Callable[..., object]
+"""``perform(conn, job)``; without a transaction, ``perform(job)``."""
+Perform = Handler | Mapping[str, Handler]
+PerformBatch = Callable[[Any, list[Job]], object]
+
+
+class Outcome(Enum):
+    """How a run ended, as far as its hand can tell."""
+
+    DONE = "done"
+    RAN = "ran; it is for the worker to complete the job"
+    FAILED = "failed"
+    NOT_RUN = "not run"
+
+
+@dataclass(slots=True)
+class Report:
+    """What a hand tells the worker about a job; ``error`` is for ``last_error``, ``seconds`` what it took."""
+
+    job: Job
+    outcome: Outcome
+    seconds: float
+    error: str | None = None
+
+
+class Performance(Protocol):
+    """What hands do with jobs."""
+
+    def run(self, jobs: list[Job]) -> list[Report]:
+        """Run the handler for these jobs, and report on each. Never raises."""
+
+
+def handler_for(perform: Perform) -> Callable[[Job], Handler]:
+    """Return what finds a job's handler: there is one, or one per ``params["type"]``."""
+    if not isinstance(perform, Mapping):
+        return lambda _job: perform
+
+    def find(job: Job) -> Handler:
+        kind = job.params.get("type")
+        handler = perform.get(kind) if isinstance(kind, str) else None
+        if handler is None:
+            msg = f"no handler for params type {kind!r}; there are handlers for {', '.join(sorted(perform))}"
+            raise HandlerError(msg)
+        return handler
+
+    return find
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception for ``last_error``: its type, its text, and the last line of the handler it came through."""
+    text = "".join(traceback.format_exception_only(error)).strip()
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _HERE not in Path(frame.filename).parents]
+    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+    return f"{text} ({Path(own[-1].filename).name}:{own[-1].lineno} in {own[-1].name})" if own else text

@@ -1,0 +1,245 @@
+"""The ways to run handlers: one transaction per job, one per batch, none; and jobs that lie ready for quick ones."""
+
+import logging
+import threading
+from collections import Counter
+from typing import Any
+
+import psycopg
+import pytest
+
+from ectojob_py import Job, Jobs, Worker
+
+from .conftest import StartWorker
+from .waiting import until
+
+Conn = psycopg.Connection[Any]
+
+
+@pytest.fixture
+def receipts(conn: Conn) -> Conn:
+    """A table for effects, without a key that would hide a duplicate."""
+    conn.execute("create table receipt (job bigint)")
+    return conn
+
+
+def write(conn: Conn, jobs: list[Job]) -> None:
+    with conn.cursor() as cursor:
+        cursor.executemany("insert into receipt values (%s)", [[job.id] for job in jobs])
+
+
+def written(conn: Conn) -> Counter[int]:
+    return Counter(id for (id,) in conn.execute("select job from receipt"))
+
+
+def states(conn: Conn) -> dict[int, str]:
+    return dict(conn.execute("select id, state from jobs.job").fetchall())
+
+
+# Batches
+
+
+def test_a_batch_is_one_transaction(receipts: Conn, start_worker: StartWorker) -> None:
+    transactions: list[tuple[int, list[int]]] = []
+
+    def perform(conn: Conn, jobs: list[Job]) -> None:
+        write(conn, jobs)
+        [(transaction,)] = conn.execute("select pg_current_xact_id()::text").fetchall()
+        transactions.append((transaction, [job.id for job in jobs]))
+
+    ids = Jobs(receipts).enqueue_many("default", [{}] * 50)
+    start_worker(perform_batch=perform, max_demand=20)
+    until(lambda: states(receipts) == {})
+    assert written(receipts) == Counter(ids)
+    assert max(len(batch) for _, batch in transactions) == 10
+    assert len({transaction for transaction, _ in transactions}) == len(transactions)
+
+
+def test_a_batch_that_fails_runs_one_by_one(receipts: Conn, start_worker: StartWorker) -> None:
+    sizes: list[int] = []
+
+    def perform(conn: Conn, jobs: list[Job]) -> None:
+        sizes.append(len(jobs))
+        write(conn, jobs)
+        if any(job.params for job in jobs):
+            raise ValueError("one is bad")
+
+    ids = Jobs(receipts).enqueue_many("default", [{}, {}, {"bad": True}, {}], max_attempts=1)
+    start_worker(perform_batch=perform, batch_size=4)
+    until(lambda: states(receipts) == {ids[2]: "FAILED"})
+    assert written(receipts) == Counter([*ids[:2], ids[3]])
+    assert sizes == [4, 1, 1, 1, 1]
+    assert "ValueError: one is bad" in receipts.execute("select last_error from jobs.job").fetchall()[0][0]
+
+
+def test_a_batch_that_lost_a_lease_writes_nothing_for_it(receipts: Conn, start_worker: StartWorker) -> None:
+    taken = threading.Event()
+
+    def perform(conn: Conn, jobs: list[Job]) -> None:
+        if not taken.is_set():
+            taken.set()
+            receipts.execute("update jobs.job set attempt = attempt + 1 where id = %s", [jobs[0].id])
+        write(conn, jobs)
+
+    ids = Jobs(receipts).enqueue_many("default", [{}] * 3)
+    start_worker(perform_batch=perform, batch_size=3)
+    until(lambda: states(receipts) == {ids[0]: "IN_PROGRESS"})
+    assert written(receipts) == Counter(ids[1:])
+
+
+def test_a_batch_of_several_queues_completes(receipts: Conn, start_worker: StartWorker) -> None:
+    Jobs(receipts).create_queue("other")
+    ids = [id for queue in ("default", "other") for id in Jobs(receipts).enqueue_many(queue, [{}] * 5)]
+    start_worker(queue=["default", "other"], perform_batch=write, connections=1, batch_size=10)
+    until(lambda: states(receipts) == {})
+    assert written(receipts) == Counter(ids)
+
+
+# Errands: no transaction
+
+
+def test_an_errand_gets_the_job_alone(conn: Conn, start_worker: StartWorker) -> None:
+    ran: list[int] = []
+    ids = Jobs(conn).enqueue_many("default", [{}] * 250)
+    start_worker(perform=lambda job: ran.append(job.id), transaction=False)
+    until(lambda: states(conn) == {})
+    assert sorted(ran) == ids
+
+
+def test_errands_are_completed_together_and_soon(conn: Conn, start_worker: StartWorker) -> None:
+    conn.execute("create table ended (transaction xid8, id bigint)")
+    conn.execute(
+        "create function note() returns trigger language plpgsql as $$ begin "
+        "insert into public.ended select pg_current_xact_id(), old.id; return null; end $$"
+    )
+    conn.execute("create trigger note after delete on jobs.job for each row execute function note()")
+    ids = Jobs(conn).enqueue_many("default", [{}] * 200)
+    start_worker(perform=lambda job: None, transaction=False)
+    until(lambda: states(conn) == {})
+    [(jobs, transactions)] = conn.execute("select count(*), count(distinct transaction) from ended").fetchall()
+    assert jobs == len(ids)
+    assert transactions < len(ids) / 4
+
+
+def test_an_errand_that_fails_is_tried_again(conn: Conn, start_worker: StartWorker) -> None:
+    ran: list[int] = []
+
+    def perform(job: Job) -> None:
+        ran.append(job.attempt)
+        if job.attempt == 1:
+            raise SystemExit
+
+    Jobs(conn).enqueue("default")
+    start_worker(perform=perform, transaction=False, retry_timeout=0.05)
+    until(lambda: states(conn) == {})
+    assert ran == [1, 2]
+
+
+def test_an_errand_whose_lease_was_lost_keeps_no_other_from_completing(
+    conn: Conn, start_worker: StartWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = threading.Barrier(4)
+    ids = Jobs(conn).enqueue_many("default", [{}] * 3)
+    start_worker(perform=lambda job: gate.wait(20), transaction=False)
+    until(lambda: set(states(conn).values()) == {"IN_PROGRESS"})
+    conn.execute("update jobs.job set attempt = attempt + 1 where id = %s", [ids[1]])
+    gate.wait(20)
+    until(lambda: states(conn) == {ids[1]: "IN_PROGRESS"})
+    assert f"default[{ids[1]}] ran, and someone else has it by now" in caplog.text
+
+
+def test_a_mapping_of_errands(conn: Conn, start_worker: StartWorker) -> None:
+    ran: list[int] = []
+    id = Jobs(conn).enqueue("default", {"type": "a"})
+    other = Jobs(conn).enqueue("default", {"type": "b"}, max_attempts=1)
+    start_worker(perform={"a": lambda job: ran.append(job.id)}, transaction=False)
+    until(lambda: states(conn) == {other: "FAILED"})
+    assert ran == [id]
+
+
+def test_a_stopping_worker_completes_what_ran(conn: Conn, start_worker: StartWorker) -> None:
+    ran, go_on = threading.Event(), threading.Event()
+
+    def perform(job: Job) -> None:
+        ran.set()
+        go_on.wait(20)
+
+    Jobs(conn).enqueue("default")
+    worker = start_worker(perform=perform, transaction=False)
+    assert ran.wait(20)
+    worker.stop(grace=20)
+    go_on.set()
+    until(lambda: states(conn) == {})
+
+
+# Jobs that lie ready
+
+
+def test_jobs_that_lie_ready_behind_slow_ones_are_given_back(conn: Conn, start_worker: StartWorker) -> None:
+    stuck, go_on = threading.Event(), threading.Event()
+    began: list[int] = []
+
+    def perform(_conn: Conn, job: Job) -> None:
+        began.append(job.id)
+        if job.params:
+            stuck.set()
+            go_on.wait(30)
+
+    quick = Jobs(conn).enqueue_many("default", [{}] * 200)
+    [slow] = Jobs(conn).enqueue_many("default", [{"slow": True}])
+    late = Jobs(conn).enqueue_many("default", [{}] * 30)
+    start_worker(perform=perform, connections=1, max_demand=50)
+    try:
+        assert stuck.wait(20)
+        until(lambda: set(states(conn).values()) == {"IN_PROGRESS", "AVAILABLE"})
+        until(lambda: Counter(states(conn).values()) == {"IN_PROGRESS": 1, "AVAILABLE": len(late)})
+        assert [job.id for job in Jobs(conn).claim_batch("default", 100)] == late
+    finally:
+        go_on.set()
+    until(lambda: slow not in states(conn))
+    assert began == [*quick, slow]
+
+
+def test_a_stopping_worker_gives_back_what_lies_ready(conn: Conn, start_worker: StartWorker) -> None:
+    stuck, go_on = threading.Event(), threading.Event()
+
+    def perform(_conn: Conn, job: Job) -> None:
+        if job.params:
+            stuck.set()
+            go_on.wait(30)
+
+    Jobs(conn).enqueue_many("default", [{}] * 200)
+    Jobs(conn).enqueue("default", {"slow": True})
+    late = Jobs(conn).enqueue_many("default", [{}] * 30)
+    worker = start_worker(perform=perform, connections=1, max_demand=50)
+    assert stuck.wait(20)
+    worker.stop(grace=30)
+    until(lambda: all(states(conn).get(id) == "AVAILABLE" for id in late))
+    go_on.set()
+    until(lambda: set(states(conn)) == set(late))
+
+
+def test_slow_jobs_are_not_claimed_ahead(conn: Conn, start_worker: StartWorker) -> None:
+    gate = threading.Semaphore(0)
+    ids = Jobs(conn).enqueue_many("default", [{}] * 9)
+    start_worker(perform=lambda _conn, _job: gate.acquire(timeout=20), connections=2, max_demand=50)
+    until(lambda: Counter(states(conn).values()) == {"IN_PROGRESS": 2, "AVAILABLE": 7})
+    gate.release(len(ids))
+    until(lambda: states(conn) == {})
+
+
+# What doesn't go together
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"perform": print, "perform_batch": print},
+        {"perform_batch": print, "transaction": False},
+        {"perform_batch": print, "batch_size": 0},
+    ],
+)
+def test_handlers_that_do_not_go_together_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"pass|more than 0"):
+        Worker("host=nowhere", log_level=logging.getLevelName(logging.INFO), **options)
