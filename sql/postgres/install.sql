@@ -36,6 +36,10 @@ select not exists (select from migration where id = '0004_claim_after') as pendi
 \if :pending
 \ir ../../migrations/postgres/0004_claim_after.sql
 \endif
+select not exists (select from migration where id = '0005_job_held') as pending \gset
+\if :pending
+\ir ../../migrations/postgres/0005_job_held.sql
+\endif
 
 -- Support: what the transitions lean on.
 

@@ -213,9 +213,10 @@ def test_a_crash_before_yoyos_mark_heals(conn: Conn, dsn: str, migrated: list[Li
 
 def test_a_crash_between_two_migrations_heals(conn: Conn, dsn: str, migrated: list[Line]) -> None:
     conn.execute("set search_path to jobs, pg_temp")
-    conn.execute((ROOT / "migrations/postgres/0002_job.rollback.sql").read_bytes())
-    conn.execute("delete from jobs._yoyo_migration where migration_id = '0002_job'")
-    assert migrate(dsn) == ["0002_job"]
+    for migration in MIGRATIONS[:0:-1]:
+        conn.execute((ROOT / f"migrations/postgres/{migration}.rollback.sql").read_bytes())
+    conn.execute("delete from jobs._yoyo_migration where migration_id = any(%s)", [MIGRATIONS[1:]])
+    assert migrate(dsn) == MIGRATIONS[1:]
     assert snapshot(conn) == migrated
 
 

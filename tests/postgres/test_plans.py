@@ -62,24 +62,33 @@ def crowd(postgres_server: NoopExecutor) -> Iterator[str]:
         dsn = make_conninfo("", host=server.host, port=server.port, user=server.user, dbname="crowd")
         with psycopg.connect(dsn) as conn:
             conn.execute("alter table jobs.job set (autovacuum_enabled = off, toast.autovacuum_enabled = off)")
-            conn.execute("set session_replication_role = replica")
             for queue in ("deep", "due", "empty"):
                 conn.execute("insert into jobs.queue (name) values (%s)", [queue])
-            for queue, state, count, first, schedule, expires in ROWS:
-                values = {"queue": queue, "state": state, "count": count, "first": first}
-                times = {"schedule": schedule, "expires": expires}
-                conn.execute(psycopg.sql.SQL(COLD).format(**values, **times))
+            fill(conn, ROWS)
         yield dsn
 
 
-@pytest.fixture(scope="module", params=["never analyzed", "analyzed"])
+def fill(conn: Conn, rows: list[tuple[str, str, int, int, int, int]]) -> None:
+    conn.execute("set session_replication_role = replica")
+    for queue, state, count, first, schedule, expires in rows:
+        values = {"queue": queue, "state": state, "count": count, "first": first}
+        times = {"schedule": schedule, "expires": expires}
+        conn.execute(psycopg.sql.SQL(COLD).format(**values, **times))
+
+
+@pytest.fixture(scope="module", params=["never analyzed", "analyzed", "analyzed while nothing was held"])
 def conn(request: pytest.FixtureRequest, crowd: str) -> Iterator[Conn]:
-    """A connection whose calls are rolled back, before and after the planner has seen the crowd."""
+    """A connection whose calls are rolled back: before the planner saw the crowd, after, and when it has changed."""
     with psycopg.connect(crowd, autocommit=True) as opened:
-        if request.param == "analyzed":
+        if request.param == "analyzed while nothing was held":
+            opened.execute("delete from jobs.job where expires is not null")
+            opened.execute("analyze")
+            fill(opened, [row for row in ROWS if row[1] in ("RESERVED", "IN_PROGRESS")])
+            opened.execute("set session_replication_role = origin")
+        elif request.param == "analyzed":
             opened.execute("analyze")
         [known] = opened.execute("select reltuples >= 0 from pg_class where oid = 'jobs.job'::regclass").fetchall()
-        assert known[0] == (request.param == "analyzed")
+        assert known[0] == (request.param != "never analyzed")
         yield opened
 
 

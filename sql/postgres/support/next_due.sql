@@ -15,7 +15,7 @@ declare
 begin
     v_due := least(
         (select min(job.schedule) from job where job.queue = next_due.queue and job.state in ('SCHEDULED', 'RETRY')),
-        (select min(job.expires) from job where job.queue = next_due.queue and job.state in ('RESERVED', 'IN_PROGRESS'))
+        (select min(job.expires) from job where job.queue = next_due.queue and job.expires is not null)
     );
 
     if v_due is null then

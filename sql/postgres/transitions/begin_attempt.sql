@@ -25,7 +25,7 @@ begin
         and job.id = begin_attempt.id
         and job.attempt = begin_attempt.attempt
         and job.state = 'RESERVED'
-        and job.expires >= clock_timestamp()
+        and coalesce(job.expires, '-infinity') >= clock_timestamp()  -- not by the index of expires, but by the key
     returning job.*;
 
     if not found then

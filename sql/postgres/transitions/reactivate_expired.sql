@@ -21,7 +21,7 @@ begin
         v_rows := array(
             select job.ctid
             from job
-            where job.queue = v_queue and job.state in ('RESERVED', 'IN_PROGRESS') and job.expires < v_now
+            where job.queue = v_queue and job.expires < v_now
             for update skip locked
         );
 

@@ -10,7 +10,7 @@ select
     clock_timestamp() - coalesce(job.expires, job.schedule) as late_by
 from job
 where (job.state in ('SCHEDULED', 'RETRY') and job.schedule <= clock_timestamp())
-    or (job.state in ('RESERVED', 'IN_PROGRESS') and job.expires < clock_timestamp())
+    or job.expires < clock_timestamp()
 order by job.queue asc, late_by desc;
 
 comment on view overdue is

@@ -10,7 +10,7 @@ select
     clock_timestamp() - job.updated_at as held_for,
     job.expires - clock_timestamp() as lease_left
 from job
-where job.state in ('RESERVED', 'IN_PROGRESS')
+where job.expires is not null
 order by job.queue, job.expires;
 
 comment on view running is 'Jobs that a worker holds: RESERVED, or IN_PROGRESS with its handler running.';

@@ -1,0 +1,6 @@
+drop index job_held;
+create index job_held on job (queue, expires) where state in ('RESERVED', 'IN_PROGRESS');
+comment on index job_held is 'Asked by reactivate_expired and next_due: which leases have ended?';
+
+delete from migration
+where id = '0005_job_held';
