@@ -1,5 +1,5 @@
 -- Takes back what roles.sql did: the schema and all in it is yours again, and the five roles go, unless something
--- outside this schema needs them. Jobs stay, workers that logged in as a member are refused from now on.
+-- outside this schema needs them. Jobs stay; workers that logged in as a member are refused from now on.
 --
 --     psql -f sql/postgres/roles.rollback.sql    -v schema=jobs_eu for another schema
 

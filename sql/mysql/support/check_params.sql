@@ -9,11 +9,12 @@ sql security invoker
 contains sql
 comment 'Internal. 22023 unless params is a JSON object.'
 begin
-    declare v_type varchar(20) character set utf8mb4 default case
-        when not json_valid(p_params) then 'malformed'
-        else json_type(p_params)
-    end;
+    declare v_type varchar(20) character set utf8mb4 default if(p_params is null, null, 'malformed');
+    declare continue handler for 4035 begin end;  -- MariaDB: half a surrogate pair is valid, and broken
 
+    if json_valid(p_params) then
+        set v_type = json_type(p_params);
+    end if;
     if v_type is null or v_type <> 'OBJECT' then
         call raise_invalid(
             concat('params must be a JSON object, not ', case
