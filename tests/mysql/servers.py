@@ -59,6 +59,7 @@ def _private(name: str) -> Iterator[str]:
             *user,
             f"--port={_free_port()}",
             f"--pid-file={folder / 'pid'}",
+            f"--tmpdir={folder}",  # a server that starts removes the temporary tables of others from a shared one
         ]
         process = subprocess.Popen([*command, *options], stdout=output, stderr=output, cwd=folder)
     try:
