@@ -1,5 +1,6 @@
 """The demo: a small shop whose receipts are sent by jobs, a worker that is killed, and an audit that adds up."""
 
+import csv
 import os
 import signal
 import subprocess
@@ -7,22 +8,22 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
-from typing import Any
+from typing import cast
 
 import psycopg
-from psycopg.conninfo import make_conninfo
-from psycopg.rows import dict_row
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ectojob_py.client import Jobs
 from ectojob_py.embedded import VERSIONS, EmbeddedServer, binaries
+from ectojob_py.engine import kind_of, room_of
 from ectojob_py.errors import SetupError
 from ectojob_py.migrate import ROOT, migrate
+from ectojob_py.session import Session
 
 QUEUE = "demo_receipts"
 SHOP = ROOT / "examples"
@@ -68,6 +69,8 @@ def _server(folder: Path) -> Iterator[EmbeddedServer]:
 
 def _psql(folder: Path, dsn: str | None) -> int:
     if dsn is not None:
+        if kind_of(dsn) == "mysql":
+            raise SetupError("--psql is for PostgreSQL", "Look around with mariadb or mysql: select * from jobs.failed")
         return subprocess.run(["psql", dsn], check=False).returncode
     if not (folder / "data").exists():
         raise SetupError("there is no demo database yet", "Run the demo first: make demo, or ectojob demo.")
@@ -75,17 +78,23 @@ def _psql(folder: Path, dsn: str | None) -> int:
         return subprocess.run([server.program("psql"), server.dsn("demo")], check=False).returncode
 
 
+def _sales() -> list[list[str]]:
+    with (SHOP / "orders.csv").open(newline="") as file:
+        return list(csv.reader(file))[1:]
+
+
 class _Shop:
     """One run of the shop. All it shows at the end is computed by the database."""
 
     def __init__(self, dsn: str, folder: Path, psql: str) -> None:
         self._psql = psql
-        self._dsn = make_conninfo(dsn, application_name="ectojob demo")
+        self._dsn = dsn
+        self._on_mysql = kind_of(dsn) == "mysql"
         self._log = folder / "worker.log"
         folder.mkdir(exist_ok=True)
         self._log.unlink(missing_ok=True)
         self._console = Console()
-        self._conn = psycopg.connect(self._dsn, autocommit=True, row_factory=dict_row)
+        self._session = self._connect()
 
     def run(self) -> int:
         self._say("[bold]1.[/] Installing ectojob, and opening a small shop")
@@ -98,19 +107,16 @@ class _Shop:
         return self._audit()
 
     def close(self) -> None:
-        self._conn.close()
+        self._session.close()
 
     def _open(self) -> None:
         migrate(self._dsn)
-        jobs = Jobs(self._conn)
-        self._conn.execute("select jobs.create_queue(%s)", [QUEUE])
+        jobs = self._session.jobs
+        jobs.create_queue(QUEUE)
         jobs.drop_queue(QUEUE, force=True)  # what an earlier run left on this database
-        self._conn.execute(
-            "select jobs.create_queue(%s, 3, execution_timeout => '3 seconds', retry_timeout => '0.5 seconds')", [QUEUE]
-        )
-        self._conn.execute((SHOP / "shop.sql").read_bytes())
-        with self._conn.cursor().copy("copy demo_shop.till from stdin with (format csv, header)") as copy:
-            copy.write((SHOP / "orders.csv").read_bytes())
+        jobs.create_queue(QUEUE, 3, execution_timeout=timedelta(seconds=3), retry_timeout=timedelta(seconds=0.5))
+        self._session.run((SHOP / ("shop.mysql.sql" if self._on_mysql else "shop.sql")).read_text())
+        self._session.run("insert into demo_shop.till values (%s, %s, %s, %s, %s, %s, %s)", _sales())
 
     def _trade(self) -> None:
         orders = self._count("select count(*) from demo_shop.till where card = 'accepted'")
@@ -127,13 +133,13 @@ class _Shop:
                 while placing.is_alive() or self._waiting():
                     progress.update(placed, completed=self._count("select count(*) from demo_shop.orders"))
                     sent = self._count("select count(*) from demo_shop.receipts")
-                    failed = self._count("select failed from jobs.queue_depth where queue = %s", QUEUE)
+                    failed = self._count("select failed from jobs.queue_depth where queue = %(queue)s", queue=QUEUE)
                     progress.update(ended, completed=sent + failed)
                     if not killed and sent > orders / 4:
                         worker.kill()
                         worker.wait()
                         killed = True
-                        held = self._count("select count(*) from jobs.running where queue = %s", QUEUE)
+                        held = self._count("select count(*) from jobs.running where queue = %(queue)s", queue=QUEUE)
                         progress.print(
                             f"   kill -9 of worker {worker.pid} in the middle of {held} jobs; another starts"
                         )
@@ -153,7 +159,7 @@ class _Shop:
         self._say(f"   {again} receipts took more than one attempt: a refused mail, or the killed worker's jobs")
 
     def _audit(self) -> int:
-        [audit] = self._conn.execute("select * from demo_shop.audit").fetchall()
+        [audit] = self._session.rows("select * from demo_shop.audit")
         self._say("\n[bold]4.[/] The audit: select * from demo_shop.audit")
         table = Table("what", "count", "must be")
         total = audit["sent_once"] + audit["failed"]
@@ -167,14 +173,18 @@ class _Shop:
                 f"[bold green]The audit holds:[/] {audit['orders']} orders committed = {audit['sent_once']} receipts "
                 f"written exactly once + {audit['failed']} FAILED; none lost, none twice."
             )
-            self._say(f"Look around: [bold]{self._psql}[/], then \\dv+ jobs.*  or  \\df+ jobs.*")
+            if not self._on_mysql:
+                self._say(f"Look around: [bold]{self._psql}[/], then \\dv+ jobs.*  or  \\df+ jobs.*")
         else:
             self._say("[bold red]The audit does not hold.[/]")
         return 0 if holds else 1
 
+    def _connect(self) -> Session:
+        return cast(Session, room_of(self._dsn, "session").Session(self._dsn, "jobs"))
+
     def _place_orders(self) -> None:
-        with psycopg.connect(self._dsn, autocommit=True) as conn:
-            conn.execute("call demo_shop.place_orders()")
+        with closing(self._connect()) as session:
+            session.run("call demo_shop.place_orders()")
 
     def _start_worker(self) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "ectojob_py", "work", "shop:perform", "--queue", QUEUE, "--max-demand", "10"]
@@ -184,15 +194,15 @@ class _Shop:
     def _waiting(self) -> int:
         return self._count("select still_waiting from demo_shop.audit")
 
-    def _count(self, query: str, *args: object) -> int:
-        row: Any = self._conn.execute(query.encode(), args).fetchone()
+    def _count(self, query: str, **values: object) -> int:
+        [row] = self._session.rows(query, **values)
         return int(next(iter(row.values())))
 
     def _show(self, query: str) -> None:
         """Print a query and its rows as psql does."""
-        cursor = self._conn.execute(query.encode())
-        names = [column.name for column in cursor.description or ()]
-        rows = [["" if value is None else str(value) for value in row.values()] for row in cursor]
+        found = self._session.rows(query)
+        names = list(found[0]) if found else []
+        rows = [["" if value is None else str(value) for value in row.values()] for row in found]
         widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
         self._say(f"\n{query};")
         for line in (names, ["-" * width for width in widths], *rows):

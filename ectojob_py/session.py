@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, LiteralString, Protocol
+from typing import Any, Protocol
 
 from ectojob_py.client import Jobs
 
@@ -28,14 +28,14 @@ class Session(Protocol):
     def where(self) -> str:
         """Which database this is, in words."""
 
-    def rows(self, query: LiteralString, **values: object) -> list[Row]:
+    def rows(self, query: str, **values: object) -> list[Row]:
         """Read: ``{schema}`` in the query is the schema's name, and ``%(name)s`` a value.
 
         A duration comes in seconds, a moment aware, a JSON document as ``Json``.
         """
 
-    def run(self, script: LiteralString, rows: Sequence[Sequence[object]] | None = None) -> None:
-        """Run a statement, once or for each of the rows."""
+    def run(self, script: str, rows: Sequence[Sequence[object]] | None = None) -> None:
+        """Run a script, or a statement for each of the rows."""
 
     def clock(self) -> datetime:
         """Return the database's time."""

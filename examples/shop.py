@@ -1,8 +1,7 @@
 """The shop's worker: ``ectojob work shop:perform --queue demo_receipts``."""
 
 import time
-
-import psycopg
+from typing import Any
 
 from ectojob_py import Job
 
@@ -14,13 +13,14 @@ class MailError(Exception):
     """The mail server didn't take the receipt."""
 
 
-def perform(conn: psycopg.Connection, job: Job) -> None:
-    """Write and send one receipt; the row stays only if the job completes with it."""
+def perform(conn: Any, job: Job) -> None:
+    """Write and send one receipt; the row stays only if the job completes with it. On any of the databases."""
     customer = job.params["customer"]
-    conn.execute(
-        "insert into demo_shop.receipts (order_id, job_id, attempt) values (%s, %s, %s)",
-        [job.params["order"], job.id, job.attempt],
-    )
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "insert into demo_shop.receipts (order_id, job_id, attempt) values (%s, %s, %s)",
+            [job.params["order"], job.id, job.attempt],
+        )
     time.sleep(SENDING)
     if customer.endswith("@dead.example") or (customer.endswith("@flaky.example") and job.attempt == 1):
         msg = f"{customer.partition('@')[2]} refused the mail"

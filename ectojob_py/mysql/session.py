@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 import pymysql
@@ -57,21 +57,22 @@ class Session:
         """Which database this is, in words."""
         return f"the server {self._conn.get_host_info()}"
 
-    def rows(self, query: LiteralString, **values: object) -> list[Row]:
+    def rows(self, query: str, **values: object) -> list[Row]:
         """Read."""
         with self._conn.cursor() as cursor:
-            cursor.execute(self._named(query), values or None)
+            cursor.execute(self._named(query, bool(values)), values or None)
             return [{name: _plain(name, value) for name, value in row.items()} for row in cursor.fetchall()]
 
-    def run(self, script: LiteralString, rows: Sequence[Sequence[object]] | None = None) -> None:
-        """Run a statement, once or for each of the rows."""
+    def run(self, script: str, rows: Sequence[Sequence[object]] | None = None) -> None:
+        """Run a script, whose statements are separated by ``//``; or a statement for each of the rows."""
         with self._conn.cursor() as cursor:
-            if rows is None:
-                cursor.execute(self._named(script))
-            else:
-                cursor.executemany(self._named(script), rows)
-            while cursor.nextset():
-                pass
+            if rows is not None:
+                cursor.executemany(self._named(script, with_values=True), rows)
+                return
+            for statement in self._named(script).split(" //\n"):
+                cursor.execute(statement)
+                while cursor.nextset():
+                    pass
 
     def clock(self) -> datetime:
         """Return the database's time."""
@@ -97,9 +98,9 @@ class Session:
         with suppress(pymysql.MySQLError):
             self._conn.close()
 
-    def _named(self, query: str) -> str:
-        name = self._schema.replace("`", "``").replace("%", "%%")
-        return query.replace("{schema}", f"`{name}`")
+    def _named(self, query: str, with_values: bool = False) -> str:
+        name = f"`{self._schema.replace('`', '``')}`"
+        return query.replace("{schema}", name.replace("%", "%%") if with_values else name)
 
 
 def _plain(name: str, value: Any) -> object:

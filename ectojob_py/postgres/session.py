@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -67,19 +67,19 @@ class Session:
         """Which database this is, in words."""
         return f"database {self._conn.info.dbname} on {self._conn.info.host}"
 
-    def rows(self, query: LiteralString, **values: object) -> list[Row]:
+    def rows(self, query: str, **values: object) -> list[Row]:
         """Read."""
         with self._conn.cursor(row_factory=dict_row) as cursor:
-            rows = cursor.execute(self._composed(query), values or None).fetchall()
+            rows = cursor.execute(self._named(query, bool(values)), values or None).fetchall()
         return [{name: _plain(value) for name, value in row.items()} for row in rows]
 
-    def run(self, script: LiteralString, rows: Sequence[Sequence[object]] | None = None) -> None:
-        """Run a statement, once or for each of the rows."""
+    def run(self, script: str, rows: Sequence[Sequence[object]] | None = None) -> None:
+        """Run a script, or a statement for each of the rows."""
         with self._conn.cursor() as cursor:
             if rows is None:
-                cursor.execute(self._composed(script))
+                cursor.execute(self._named(script))
             else:
-                cursor.executemany(self._composed(script), rows)
+                cursor.executemany(self._named(script, with_values=True), rows)
 
     def clock(self) -> datetime:
         """Return the database's time."""
@@ -97,8 +97,9 @@ class Session:
         """Close."""
         self._conn.close()
 
-    def _composed(self, query: LiteralString) -> sql.Composed:
-        return sql.SQL(query).format(schema=sql.Identifier(self._schema.replace("%", "%%")))
+    def _named(self, query: str, with_values: bool = False) -> bytes:
+        name = sql.Identifier(self._schema).as_string()
+        return query.replace("{schema}", name.replace("%", "%%") if with_values else name).encode()
 
 
 def _undecoded(document: str | bytes) -> Json:
