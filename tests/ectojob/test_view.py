@@ -467,16 +467,63 @@ def test_the_notify_text_is_told_on_both_sides_whoever_runs_the_job(ear: Conn, j
     assert heard(ear) == {("jobs.completed", "c")}
 
 
-def test_what_ectojob_schedules_or_fails_lets_our_workers_ask_again(ear: Conn, elixir: NewEctoJob) -> None:
+def test_what_ectojob_makes_available_or_lets_wait_wakes_our_workers(ear: Conn, elixir: NewEctoJob) -> None:
     ectojob = elixir()
+
+    def told(channel: str) -> bool:
+        ear.execute("select jobs.fall_asleep('emails')")
+        return (channel, "") in heard(ear)
+
+    ear.execute("select jobs.fall_asleep('emails')")
     ectojob.insert({}, schedule=datetime(2040, 1, 1))
-    assert ("jobs.emails.scheduled", "") in heard(ear)
+    assert told("jobs.emails.scheduled")
     ectojob.insert({})
+    assert told("jobs.emails")
     begun = ectojob.start(ectojob.reserve(1)[0])
     assert begun is not None
-    heard(ear)
     ectojob.job_failed(begun)
-    assert ("jobs.emails.scheduled", "") in heard(ear)
+    assert told("jobs.emails.scheduled")
+    assert ectojob.activate_scheduled(datetime(2030, 1, 1)) == 1
+    assert told("jobs.emails")
+
+
+PLANS = {
+    "reserve": """
+        with available as (
+            select id from public.jobs where state = 'AVAILABLE' order by priority, schedule, id limit 10
+            for update skip locked
+        )
+        update public.jobs as j0 set state = 'RESERVED' from available where j0.id = available.id
+    """,
+    "exhausted": """
+        update public.jobs set state = 'FAILED' where state in ('IN_PROGRESS') and attempt >= max_attempts
+            and expires < '2055-01-01'
+    """,
+    "due": """
+        update public.jobs set state = 'AVAILABLE' where state in ('SCHEDULED', 'RETRY') and schedule <= '2055-01-01'
+    """,
+    "expired": """
+        update public.jobs set state = 'AVAILABLE' where state in ('RESERVED', 'IN_PROGRESS')
+            and attempt < max_attempts and expires < '2055-01-01'
+    """,
+}
+
+
+@pytest.mark.parametrize("analyzed", [True, False], ids=["statistics", "no statistics"])
+def test_no_statement_reads_more_than_it_needs(conn: Conn, view: str, analyzed: bool) -> None:
+    conn.execute("""
+        insert into jobs.job (queue, state, priority, schedule, attempt, max_attempts, params, inserted_at, updated_at)
+        select 'emails', state, 0, timestamptz '2056-01-01' + n * interval '1 s', 0, 5, '{}', now(), now()
+        from generate_series(1, 5000) as n, unnest(array['AVAILABLE', 'FAILED', 'SCHEDULED']) as state
+    """)
+    if analyzed:
+        conn.execute("analyze jobs.job")
+    for name in PLANS if analyzed else ["reserve"]:  # a poll comes once a minute, and autovacuum before it
+        statement = PLANS[name]
+        plan = "\n".join(row[0] for row in conn.execute(f"explain {statement}".encode()).fetchall())
+        assert "Seq Scan on job" not in plan, (name, plan)
+        assert "Sort" not in plan, (name, plan)
+        assert "ectojob:emails" in plan, (name, plan)
 
 
 # Making and dropping

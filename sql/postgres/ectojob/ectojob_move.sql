@@ -42,9 +42,9 @@ begin
             when 'AVAILABLE' then
                 perform wake(v_job.queue);
             when 'SCHEDULED' then
-                perform tell_scheduled(v_job.queue);
+                perform tell_scheduled(v_job.queue, v_job.schedule);
             when 'RETRY' then
-                perform tell_scheduled(v_job.queue);
+                perform tell_scheduled(v_job.queue, v_job.schedule);
                 perform ectojob_announce(v_job.queue, 'retry', v_job.notify);
             when 'FAILED' then
                 perform ectojob_announce(v_job.queue, 'failed', v_job.notify);
