@@ -89,6 +89,21 @@ class Jobs:
             "enqueue_many", queue, [Document(item) for item in params], _aware(schedule), max_attempts, priority, notify
         )
 
+    def enqueue_payload(
+        self,
+        queue: str,
+        payload: bytes,
+        schedule: datetime | None = None,
+        max_attempts: int | None = None,
+        priority: int = 0,
+        notify: str | None = None,
+    ) -> int:
+        """Put a job into a queue whose handler reads ``job.payload``; return its id. The rest is as for ``enqueue``."""
+        value: int = self._calls.value(
+            "enqueue_payload", queue, payload, _aware(schedule), max_attempts, priority, notify
+        )
+        return value
+
     # Consuming
 
     def reserve_batch(
@@ -160,6 +175,34 @@ class Jobs:
     def remove(self, queue: str, id: int) -> Job | None:
         """Cancel a job that nobody holds; ``None``: somebody does, or there is none."""
         return _first(self._calls.jobs("remove", queue, id))
+
+    # EctoJob, on PostgreSQL
+
+    def create_ectojob_view(self, queue: str, relation: str, params_type: str = "map") -> None:
+        """Make a view, ``schema.name``, that an EctoJob application uses as its table. ``params_type``: or binary."""
+        self._calls.value("create_ectojob_view", queue, relation, params_type)
+
+    def drop_ectojob_view(self, queue: str) -> None:
+        """Drop the view that EctoJob worked on; the queue and its jobs stay."""
+        self._calls.value("drop_ectojob_view", queue)
+
+    def adopt(
+        self, queue: str, relation: str, dry_run: bool = False, lock_timeout: timedelta = timedelta(seconds=2)
+    ) -> dict[str, Any]:
+        """Make the jobs of EctoJob's table, ``schema.name``, jobs of a queue, and put a view in the table's place.
+
+        Returns what there was, by ``states``, and what stands in the way, ``objections``. ``dry_run``: only that.
+        Raises ``psycopg.errors.LockNotAvailable`` when a lock is not to be had in time: try again.
+        """
+        plan: dict[str, Any] = self._calls.value("adopt", queue, relation, dry_run, lock_timeout)
+        return plan
+
+    def unadopt(
+        self, queue: str, dry_run: bool = False, lock_timeout: timedelta = timedelta(seconds=2)
+    ) -> dict[str, Any]:
+        """Undo ``adopt``: EctoJob has its table again, with the jobs the queue has now."""
+        plan: dict[str, Any] = self._calls.value("unadopt", queue, dry_run, lock_timeout)
+        return plan
 
     def version(self) -> str:
         """Return the release of the installed functions."""

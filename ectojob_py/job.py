@@ -1,5 +1,6 @@
 """A job as the database returned it."""
 
+import base64
 import json
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -48,6 +49,18 @@ class Job:
         """
         decoded: dict[str, Any] = json.loads(self.params_json)
         return decoded
+
+    @cached_property
+    def payload(self) -> bytes:
+        """What ``enqueue_payload`` was given; or EctoJob with binary params, which are an Erlang term.
+
+        Raises ``ValueError`` when the job has none.
+        """
+        encoded = self.params.get("payload")
+        if not isinstance(encoded, str):
+            msg = f"{self} has no payload"
+            raise ValueError(msg)  # noqa: TRY004
+        return base64.b64decode(encoded)
 
     def __str__(self) -> str:
         """Say which job this is, as the log does: ``emails[42]``."""

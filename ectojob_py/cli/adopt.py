@@ -1,5 +1,6 @@
 """``ectojob adopt`` and ``unadopt``: from EctoJob's table to a queue, and back, while both run."""
 
+import json
 from datetime import timedelta
 from time import sleep
 from typing import Annotated, Any
@@ -7,11 +8,11 @@ from typing import Annotated, Any
 import psycopg
 import typer
 
-from ectojob_py.calls import calls_on
 from ectojob_py.cli.options import AsJson, Chosen, Dsn, Schema, chosen
 from ectojob_py.cli.output import report
 from ectojob_py.cli.typed import duration
-from ectojob_py.errors import SetupError
+from ectojob_py.engine import kind_of
+from ectojob_py.errors import BadUsage, SetupError
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would happen; takes no lock.")]
 LockTimeout = Annotated[
@@ -91,16 +92,18 @@ def _changed(
     choice: Chosen, function: str, arguments: tuple[object, ...], tries: int, pause: timedelta
 ) -> dict[str, Any]:
     """Call, and call again after a pause in which others get on, when a lock is not to be had in time."""
-    with choice.connected() as conn:
-        calls = calls_on(conn, choice.schema)
+    if kind_of(choice.dsn) != "postgres":
+        raise BadUsage(f"{function} needs PostgreSQL", "docs/from-ectojob.md has the way from EctoJob on MySQL.")
+    with choice.connected() as session:
         for again in range(tries - 1, -1, -1):
             try:
-                plan: dict[str, Any] = calls.value(function, *arguments)
+                document: Any = getattr(session.jobs, function)(*arguments)
             except psycopg.errors.LockNotAvailable:
                 if not again:
                     raise
                 sleep(pause.total_seconds())
             else:
+                plan: dict[str, Any] = json.loads(document)  # the session decodes no JSON
                 return plan
     raise AssertionError(tries)
 

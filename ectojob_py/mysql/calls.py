@@ -31,6 +31,7 @@ DEFAULTS: dict[str, tuple[object, ...]] = {
     "drop_queue": (..., False),
     "enqueue": (..., "{}", None, None, None, None),
     "enqueue_many": (..., ..., None, None, None, None),
+    "enqueue_payload": (..., ..., None, None, None, None),
     "reserve_batch": (..., ..., None),
     "claim_batch": (..., ..., None),
     "fail": (..., ..., ..., None, None),

@@ -36,6 +36,7 @@ drop procedure if exists wait_for_job;
 drop procedure if exists wake;
 drop procedure if exists enqueue;
 drop procedure if exists enqueue_many;
+drop procedure if exists enqueue_payload;
 drop procedure if exists reserve_batch;
 drop procedure if exists begin_attempt;
 drop procedure if exists claim_batch;

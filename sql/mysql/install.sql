@@ -63,6 +63,7 @@ source support/wake.sql
 
 source transitions/enqueue.sql
 source transitions/enqueue_many.sql
+source support/enqueue_payload.sql
 source transitions/reserve_batch.sql
 source transitions/begin_attempt.sql
 source transitions/claim_batch.sql

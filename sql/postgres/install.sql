@@ -60,6 +60,7 @@ select not exists (select from migration where id = '0005_job_held') as pending 
 \ir support/complete_rest.sql
 \ir support/someone_sleeps.sql
 \ir support/lock_available.sql
+\ir support/payload_params.sql
 \ir support/queue_settings.sql
 \ir support/swept_queues.sql
 \ir support/tell_scheduled.sql
@@ -84,6 +85,7 @@ select not exists (select from migration where id = '0005_job_held') as pending 
 
 \ir transitions/enqueue.sql
 \ir transitions/enqueue_many.sql
+\ir support/enqueue_payload.sql
 \ir transitions/reserve_batch.sql
 \ir transitions/begin_attempt.sql
 \ir transitions/claim_batch.sql
@@ -115,6 +117,7 @@ select not exists (select from migration where id = '0005_job_held') as pending 
 \ir ectojob/ectojob_delete.sql
 \ir ectojob/ectojob_wake.sql
 \ir ectojob/ectojob_model.sql
+\ir ectojob/ectojob_params.sql
 \ir ectojob/ectojob_expose.sql
 \ir ectojob/ectojob_attach.sql
 \ir ectojob/ectojob_detach.sql

@@ -1,16 +1,34 @@
 """``ectojob adopt`` and ``unadopt``: what they say, and when they give up. What they do is in tests/ectojob."""
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
 import pytest
 from ectojob.tables import migration
+from mysql.servers import MYSQL
+from servers import POSTGRES
 
 from cli.conftest import Command
 from ectojob_py.cli import adopt
 
 Conn = psycopg.Connection[Any]
+
+
+on_postgres = pytest.mark.parametrize("dsn", POSTGRES, indirect=True)
+
+
+@pytest.fixture
+def connect(dsn: str) -> Iterator[Callable[..., Conn]]:
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(psycopg.connect(dsn, **{"autocommit": True, **options}))
+
+
+@pytest.fixture
+def conn(connect: Callable[..., Conn]) -> Conn:
+    return connect()
 
 
 @pytest.fixture
@@ -23,6 +41,7 @@ def table(conn: Conn) -> None:
     """)
 
 
+@on_postgres
 @pytest.mark.usefixtures("table")
 def test_there_and_back(ectojob: Command, conn: Conn) -> None:
     first = ectojob("adopt", "public.jobs", "--queue", "emails", "--dry-run")
@@ -46,6 +65,7 @@ def test_there_and_back(ectojob: Command, conn: Conn) -> None:
     assert "no adopted table" in again.err
 
 
+@on_postgres
 @pytest.mark.usefixtures("table")
 def test_objections_are_said_and_the_code_is_not_0(ectojob: Command, conn: Conn) -> None:
     conn.execute("alter table public.jobs add tenant text; create view today as select * from public.jobs")
@@ -56,12 +76,14 @@ def test_objections_are_said_and_the_code_is_not_0(ectojob: Command, conn: Conn)
     assert "but view public.today reads it" in ectojob("adopt", "public.jobs", "--queue", "emails", "--dry-run").out
 
 
+@on_postgres
 def test_wrong_usage(ectojob: Command) -> None:
     assert ectojob("adopt", "public.jobs").code == 2
     assert "does not name a relation" in ectojob("adopt", "jobs", "--queue", "emails").err
     assert "there is no table public.nothing" in ectojob("adopt", "public.nothing", "--queue", "emails").err
 
 
+@on_postgres
 @pytest.mark.usefixtures("table")
 def test_a_lock_that_is_held_is_tried_for_again(
     ectojob: Command, conn: Conn, connect: Any, monkeypatch: pytest.MonkeyPatch
@@ -80,3 +102,11 @@ def test_a_lock_that_is_held_is_tried_for_again(
     monkeypatch.setattr(adopt, "sleep", pause)
     assert ectojob(*options).out.splitlines()[1:2] == ["1 RETRY"]
     assert paused.is_set()
+
+
+@pytest.mark.parametrize("dsn", MYSQL, indirect=True)
+def test_on_mysql_it_says_where_the_way_is(ectojob: Command) -> None:
+    for command in (["adopt", "app.jobs", "--queue", "emails"], ["unadopt", "emails"]):
+        result = ectojob(*command)
+        assert (result.code, result.out) == (2, "")
+        assert "docs/from-ectojob.md" in result.err

@@ -16,7 +16,7 @@ from ectojob_py.mysql.connection import connect
 OWNER, PRODUCER, WORKER, READER, ADMIN, STRANGER = "owner", "producer", "worker", "reader", "admin", "stranger"
 ROLES = (OWNER, PRODUCER, WORKER, READER, ADMIN)
 
-ENQUEUING = {"enqueue", "enqueue_many"}
+ENQUEUING = {"enqueue", "enqueue_many", "enqueue_payload"}
 TAKING = {"reserve_batch", "begin_attempt", "claim_batch"}
 ENDING = {"complete", "complete_batch", "fail", "extend", "release"}
 SWEEPING = {"activate_scheduled", "reactivate_expired", "next_due"}

@@ -11,6 +11,7 @@ from .places import MAY_CALL, MAY_READ, OWNER, ROLES, STRANGER, VIEWS, Place
 ARGUMENTS: dict[str, tuple[object, ...]] = {
     "enqueue": ("default", Document({})),
     "enqueue_many": ("default", [Document({})]),
+    "enqueue_payload": ("default", b"x"),
     "reserve_batch": ("default", 1),
     "claim_batch": ("default", 1),
     "begin_attempt": ("default", 1, 1),

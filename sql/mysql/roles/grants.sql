@@ -2,6 +2,7 @@
 
 grant execute on procedure `jobs`.`enqueue` to `jobs_producer`;
 grant execute on procedure `jobs`.`enqueue_many` to `jobs_producer`;
+grant execute on procedure `jobs`.`enqueue_payload` to `jobs_producer`;
 grant execute on procedure `jobs`.`reserve_batch` to `jobs_worker`;
 grant execute on procedure `jobs`.`begin_attempt` to `jobs_worker`;
 grant execute on procedure `jobs`.`claim_batch` to `jobs_worker`;

@@ -2,7 +2,8 @@
 
 create or replace function create_ectojob_view(
     queue text,
-    relation text
+    relation text,
+    params_type text default 'map'
 )
 returns void
 language plpgsql
@@ -13,7 +14,16 @@ set search_path from current
 as $$
 declare
     v_parts constant text[] := ectojob_relation(create_ectojob_view.relation);
+    v_model constant jsonb := ectojob_model() || case create_ectojob_view.params_type
+        when 'map' then '{}'
+        when 'binary' then '{"params": ["bytea", null]}'
+    end::jsonb;
 begin
+    if v_model is null then
+        raise invalid_parameter_value using
+            message = format('params_type %s is neither map nor binary', quote_nullable(create_ectojob_view.params_type)),
+            hint = 'Pass what the application''s params_type says; without one it is a map.';
+    end if;
     perform check_queue(create_ectojob_view.queue);
 
     insert into ectojob_view (queue, schema_name, view_name)
@@ -28,13 +38,13 @@ begin
             ),
             hint = 'A queue has one such view at most: see the table ectojob_view, and drop_ectojob_view.';
     end if;
-    perform ectojob_expose(create_ectojob_view.queue, ectojob_model());
-    perform ectojob_attach(create_ectojob_view.queue, ectojob_model());
+    perform ectojob_expose(create_ectojob_view.queue, v_model);
+    perform ectojob_attach(create_ectojob_view.queue, v_model);
 end
 $$;
 
 comment on function create_ectojob_view is
     'Makes a view that an EctoJob application uses as its table, beside our workers. relation: schema.name, EctoJob''s '
-    'schema_prefix (public without one) and table_name; grant its application the view. Needs the right to create in '
-    'that schema, so it runs with its caller''s rights. Locks job against writing for a moment. Raises JQ002, 22023, '
-    '55000 when there is one already.';
+    'schema_prefix (public without one) and table_name; grant its application the view. params_type: EctoJob''s, map '
+    'or binary. Needs the right to create in that schema, so it runs with its caller''s rights. Locks job against '
+    'writing for a moment. Raises JQ002, 22023, 55000 when there is one already.';

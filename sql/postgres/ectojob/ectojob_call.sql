@@ -13,8 +13,8 @@ set search_path from current
 as $$
 begin
     return format(
-        'ectojob_job(%L, old.id, old.state, old.expires, old.schedule, old.attempt, old.max_attempts, old.params, '
-        'old.notify, %s, old.inserted_at, old.updated_at)',
+        'ectojob_job(%L, old.id, old.state, old.expires, old.schedule, old.attempt, old.max_attempts, '
+        'payload_params(old.params), old.notify, %s, old.inserted_at, old.updated_at)',
         ectojob_call.queue,
         case when ectojob_has_priority(ectojob_call.relation) then 'old.priority' else '0' end
     );

@@ -25,7 +25,7 @@ begin
         strange as (
             select old.id from old
             where old.state not in ('SCHEDULED', 'AVAILABLE', 'RESERVED', 'IN_PROGRESS', 'RETRY', 'FAILED')
-                or jsonb_typeof(old.params) <> 'object'
+                or jsonb_typeof(payload_params(old.params)) <> 'object'
                 or old.schedule < '1000-01-01' or old.schedule >= '9999-01-01' or not isfinite(old.expires)
         ),
 

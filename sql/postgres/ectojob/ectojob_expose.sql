@@ -30,7 +30,7 @@ begin
             (job.schedule at time zone 'UTC')::%s as schedule,
             job.attempt,
             job.max_attempts,
-            job.params,
+            %s as params,
             job.notify::%s as notify,
             job.priority,
             (job.inserted_at at time zone 'UTC')::%s as inserted_at,
@@ -38,8 +38,8 @@ begin
         from job
         where job.queue = %L
         $view$,
-        v_name, model #>> '{state,0}', model #>> '{expires,0}', model #>> '{schedule,0}', model #>> '{notify,0}',
-        model #>> '{inserted_at,0}', model #>> '{updated_at,0}', ectojob_expose.queue
+        v_name, model #>> '{state,0}', model #>> '{expires,0}', model #>> '{schedule,0}',
+        ectojob_params(model #>> '{params,0}'), model #>> '{notify,0}', model #>> '{inserted_at,0}', model #>> '{updated_at,0}', ectojob_expose.queue
     );
 
     for v_column, v_default in

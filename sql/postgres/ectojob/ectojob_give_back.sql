@@ -42,12 +42,12 @@ begin
         )
         select
             job.id, job.state, job.expires at time zone 'UTC', job.schedule at time zone 'UTC', job.attempt,
-            job.max_attempts, job.params, job.notify::varchar(255), job.inserted_at at time zone 'UTC',
+            job.max_attempts, %5$s, job.notify::varchar(255), job.inserted_at at time zone 'UTC',
             job.updated_at at time zone 'UTC'%3$s
         from job
         where job.queue = %4$L and not exists (select from %1$s as old where old.id = job.id)
         $back$,
-        v_table, v_priority[1], v_priority[2], v_queue
+        v_table, v_priority[1], v_priority[2], v_queue, ectojob_params(ectojob_model(v_table) #>> '{params,0}')
     );
     delete from job where job.queue = v_queue;
     perform ectojob_advance(v_table);

@@ -13,8 +13,8 @@ declare
 begin
     new.id := coalesce(new.id, nextval('job_id_seq'));
     v_job := ectojob_job(
-        tg_argv[0], new.id, new.state, new.expires, new.schedule, new.attempt, new.max_attempts, new.params,
-        new.notify, new.priority, new.inserted_at, new.updated_at
+        tg_argv[0], new.id, new.state, new.expires, new.schedule, new.attempt, new.max_attempts,
+        payload_params(new.params), new.notify, new.priority, new.inserted_at, new.updated_at
     );
     perform check_job(v_job.schedule, null, v_job.notify);
 

@@ -17,6 +17,7 @@ declare
         "schedule": ["timestamp(6)", "timezone(''UTC'', now())"],
         "attempt": ["integer", "0"],
         "max_attempts": ["integer", "5"],
+        "params": ["jsonb", null],
         "notify": ["varchar(255)", null],
         "priority": ["integer", "0"],
         "inserted_at": ["timestamp(0)", null],

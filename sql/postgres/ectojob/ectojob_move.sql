@@ -26,7 +26,7 @@ begin
         expires = v_new.expires,
         attempt = v_new.attempt,
         max_attempts = v_new.max_attempts,
-        params = v_new.params,
+        params = coalesce(v_new.params, moved.params),
         notify = v_new.notify,
         last_error = coalesce(v_new.last_error, moved.last_error),
         updated_at = v_new.updated_at
@@ -57,4 +57,4 @@ $$;
 
 comment on function ectojob_move is
     'Internal. Writes a row that EctoJob updated, provided the job still has the id, state, attempt and lease that its '
-    'statement saw, and tells our side. null: it has not.';
+    'statement saw, and tells our side; null params are those it has. null: it has not.';

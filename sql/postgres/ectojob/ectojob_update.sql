@@ -12,9 +12,12 @@ declare
     v_job job;
 begin
     v_job := ectojob_job(
-        tg_argv[0], new.id, new.state, new.expires, new.schedule, new.attempt, new.max_attempts, new.params,
-        new.notify, new.priority, new.inserted_at, new.updated_at
+        tg_argv[0], new.id, new.state, new.expires, new.schedule, new.attempt, new.max_attempts,
+        payload_params(new.params), new.notify, new.priority, new.inserted_at, new.updated_at
     );
+    if new.params is not distinct from old.params then
+        v_job.params := null;
+    end if;
     if old.state = 'AVAILABLE' and new.state = 'RESERVED' then
         v_job := ectojob_reserve(v_job);
     else
