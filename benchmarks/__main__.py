@@ -14,8 +14,17 @@ from benchmarks.measure import Row, measure
 from benchmarks.report import show
 from benchmarks.size import FULL, QUICK
 
-WORKLOADS = {"w1": "w1_enqueue", "w2": "w2_bulk", "w3": "w3_drain"}
-DEFAULT = "w1,w2,w3"
+WORKLOADS = {
+    "w1": "w1_enqueue",
+    "w2": "w2_bulk",
+    "w3": "w3_drain",
+    "w4": "w4_processes",
+    "w5": "w5_pickup",
+    "w6": "w6_backlog",
+    "w7": "w7_held_snapshot",
+    "idle": "idle",
+    "wakeups": "wakeups",
+}
 
 
 def main(
@@ -36,7 +45,7 @@ def main(
     }  # fmt: skip
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     size = replace(size, **changes)
-    names = (only or (",".join(WORKLOADS) if full else DEFAULT)).lower().split(",")
+    names = (only or ",".join(WORKLOADS)).lower().split(",")
     console = Console()
     rows: list[Row] = []
     with lab() as server, console.status("starting") as status:

@@ -4,14 +4,17 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
+from typing import Any, LiteralString
 
 import psycopg
 
 _TICK = os.sysconf("SC_CLK_TCK")
 
-_OTHERS = """
-select count(*) from pg_stat_activity
-where backend_type = 'client backend' and application_name is distinct from 'bench-lab'
+_SESSIONS = """
+select
+    array_agg(pid),
+    count(*) filter (where backend_type = 'client backend' and application_name is distinct from 'bench-lab')
+from pg_stat_activity
 """
 
 
@@ -43,21 +46,26 @@ class Counters:
         self._conn = psycopg.connect(dsn, autocommit=True, application_name="bench-lab")
         self._asked = 0
 
-    def read(self) -> Reading:
-        """Read everything, when all sessions but the lab's own have ended: a session reports late, but at its end."""
-        self._conn.execute("select pg_stat_force_next_flush()")
-        while self._conn.execute(_OTHERS).fetchone() != (0,):
-            self._asked += 1
-            sleep(0.01)
-        self._asked += 2
-        row = self._conn.execute(
+    def read(self, alone: bool = True) -> Reading:
+        """Read everything. ``alone``: when all sessions but the lab's own have ended; until then some report late."""
+        self._ask("select pg_stat_force_next_flush()")
+        while alone and not self._alone():
+            sleep(0.005)
+        lsn, syncs, transactions = self._ask(
             "select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8,"
             " (select coalesce(sum(fsyncs), 0)::float8 from pg_stat_io where object = 'wal'),"
-            " (select xact_commit::float8 from pg_stat_database where datname = current_database())"
-        ).fetchone()
-        assert row is not None
+            " (select sum(xact_commit)::float8 from pg_stat_database)"
+        )
+        return Reading(self.server_cpu(), lsn, syncs, transactions - self._asked)
+
+    def _alone(self) -> bool:
+        """Whether all other sessions have ended, and their processes' CPU time is with the server's first process."""
+        known, others = self._ask(_SESSIONS)
+        return others == 0 and set(_children(self._postmaster)) <= set(known)
+
+    def _ask(self, query: LiteralString) -> Any:
         self._asked += 1
-        return Reading(self.server_cpu(), row[0], row[1], row[2] - self._asked)
+        return self._conn.execute(query).fetchone()
 
     def server_cpu(self) -> float:
         """Return the CPU seconds of all processes of the server, those that ended included."""

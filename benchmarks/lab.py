@@ -31,11 +31,12 @@ _SETTINGS = {
     "track_wal_io_timing": "off",
 }
 
-LOAD = """
-insert into {} (queue, state, priority, schedule, max_attempts, params, inserted_at, updated_at)
-select 'bench', 'AVAILABLE', 0, clock_timestamp(), 5, '{{}}', clock_timestamp(), clock_timestamp()
+_LOAD = """
+insert into {table} (queue, state, priority, schedule, attempt, max_attempts, params, inserted_at, updated_at)
+select 'bench', '{state}', {priority}, {schedule}, {attempt}, 5, '{{}}', clock_timestamp(), clock_timestamp()
 from generate_series(1, %s)
 """
+AVAILABLE = {"state": "AVAILABLE", "priority": "0", "schedule": "clock_timestamp()", "attempt": "0"}
 
 
 class Lab:
@@ -63,12 +64,16 @@ class Lab:
         if settle:
             self.conn.execute("checkpoint")
 
-    def load(self, table: str, jobs: int) -> None:
-        """Put AVAILABLE jobs into ``jobs.job`` or ``bare.job``, as a bulk enqueue leaves them."""
+    def load(self, table: str, jobs: int, analyze: bool = True, **columns: str) -> None:
+        """Put jobs into a table, AVAILABLE unless told otherwise, as a bulk enqueue leaves them; nobody is told."""
         with self.conn.transaction():
-            self.conn.execute("set local session_replication_role = replica")  # nobody is told
-            self.conn.execute(LOAD.format(table), [jobs])
-        self.conn.execute(f"vacuum analyze {table}")
+            self.conn.execute("set local session_replication_role = replica")
+            self.insert(table, jobs, **columns)
+        self.conn.execute(f"vacuum analyze {table}" if analyze else f"select count(*) from {table}")  # hint bits
+
+    def insert(self, table: str, jobs: int, **columns: str) -> None:
+        """Insert jobs by bare SQL; the table's triggers fire."""
+        self.conn.execute(_LOAD.format(table=table, **{**AVAILABLE, **columns}), [jobs])
 
     def left(self, table: str) -> int:
         """Return how many rows the table has."""

@@ -10,10 +10,11 @@ Costs = dict[str, float]
 
 @dataclass(frozen=True)
 class Sample:
-    """One measurement: the figure, and what it cost."""
+    """One measurement: the figure, what it cost, and how it came about, in steps of time."""
 
     value: float
     costs: Costs = field(default_factory=dict)
+    series: list[tuple[float, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Group:
     title: str
     contestants: list[Contestant]
     unit: str = "jobs/s"
+    rounds: int | None = None
+    """``None``: as many as the run was told."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Row:
     how: str
     costs: Costs
     values: list[float]
+    series: list[tuple[float, float]]
+    """of the last round"""
 
     def as_json(self) -> dict[str, Any]:
         """Return it for the results' file."""
@@ -60,9 +65,9 @@ class Row:
 def measure(group: Group, rounds: int, fsync: str, say: Callable[[str], None]) -> Iterator[Row]:
     """Run the contestants in turn, so many rounds, and yield their rows."""
     samples: dict[str, list[Sample]] = {contestant.name: [] for contestant in group.contestants}
+    rounds = group.rounds or rounds
     for number in range(rounds):
-        turn = group.contestants if number % 2 == 0 else list(reversed(group.contestants))
-        for contestant in turn:
+        for contestant in group.contestants:
             say(f"{group.workload} fsync {fsync}, round {number + 1} of {rounds}: {group.title}, {contestant.name}")
             samples[contestant.name].append(contestant.run())
     for contestant in group.contestants:
@@ -80,4 +85,5 @@ def measure(group: Group, rounds: int, fsync: str, say: Callable[[str], None]) -
             contestant.how,
             {cost: median(sample.costs[cost] for sample in own) for cost in own[0].costs},
             [sample.value for sample in own],
+            own[-1].series,
         )

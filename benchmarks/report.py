@@ -24,12 +24,18 @@ def show(rows: list[Row], console: Console) -> None:
             table.add_row(row.workload, row.fsync, f"[bold]{row.title}[/bold]")
             before = group
         table.add_row(
-            "", "", row.name, row.how,
+            "", "", row.name, _how(row),
             f"{figure(row.value)} {row.unit}",
             "" if row.ratio is None else f"[bold]{row.ratio:.2f}[/bold]",
             *(figure(row.costs[cost]) if cost in row.costs else "" for cost in COSTS),
         )  # fmt: skip
     Console(width=max(console.width, 170)).print(table, NOTES, sep="\n")
+
+
+def _how(row: Row) -> str:
+    """Return how it was driven, and the costs that have no column of their own."""
+    more = [f"{name} {figure(value)}" for name, value in row.costs.items() if name not in COSTS]
+    return ", ".join(filter(None, [row.how, *more]))
 
 
 def figure(value: float) -> str:

@@ -1,12 +1,12 @@
 """The least that a worker in Python can do: a loop of bare SQL over psycopg on each of some threads.
 
 ``one``: claim 100 by one UPDATE, then one DELETE per job, each committed. ``hundred``: claim 100, delete them by one
-statement. ``delete``: ``delete ... skip locked`` of 100. Jobs are read as the driver returns them; nothing is done.
+statement. ``delete``: ``delete ... skip locked`` of 100. ``listen``: hear notifications, and no more. ``claim``: claim
+on hearing one. Jobs are read as the driver returns them; nothing is done.
 """
 
 import sys
 import threading
-from collections.abc import Callable
 
 import psycopg
 
@@ -15,8 +15,8 @@ from benchmarks.lab import LIMITS
 
 CLAIM = (LIMITS / "claim.sql").read_text()
 DELETE_LOCKED = (LIMITS / "delete_locked.sql").read_text()
-ONE = "delete from bare.job where queue = 'bench' and id = %s and attempt = %s and state = 'IN_PROGRESS'"
-HUNDRED = "delete from bare.job where queue = 'bench' and id = any(%s) and state = 'IN_PROGRESS'"
+ONE = "delete from bare.job where queue = 'bench' and id = %s and attempt = %s"
+HUNDRED = "delete from bare.job where queue = 'bench' and id = any(%s)"
 
 Connection = psycopg.Connection[tuple[int, int, object]]
 
@@ -42,7 +42,23 @@ def delete(conn: Connection, progress: Progress) -> None:
         progress.done += len(jobs)
 
 
-MODES: dict[str, Callable[[Connection, Progress], None]] = {"one": one, "hundred": hundred, "delete": delete}
+def listen(conn: Connection, progress: Progress) -> None:
+    """Nothing but hear notifications."""
+    conn.execute('listen "bare.bench"')
+    while True:
+        progress.done += len(list(conn.notifies(stop_after=1)))
+        progress.tell()
+
+
+def claim(conn: Connection, progress: Progress) -> None:
+    """Claim on hearing one."""
+    conn.execute('listen "bare.bench"')
+    while list(conn.notifies(stop_after=1)):
+        progress.done += len(conn.execute(CLAIM.replace("bare.job", "bare.notified")).fetchall())
+        progress.tell()
+
+
+MODES = {mode.__name__: mode for mode in (one, hundred, delete, listen, claim)}
 
 
 def main(dsn: str, mode: str, hands: int) -> None:

@@ -5,6 +5,7 @@
 
 import logging
 import sys
+from functools import partial
 from typing import Any
 
 from benchmarks.drainers.progress import Progress
@@ -12,7 +13,7 @@ from benchmarks.lab import QUEUE
 from ectojob_py import Job, Worker
 
 
-def main(dsn: str, mode: str, hands: int) -> None:
+def main(dsn: str, mode: str, hands: int, schema: str = "jobs") -> None:
     """Work until SIGTERM."""
     logging.basicConfig(level="ERROR")
     progress = Progress()
@@ -20,14 +21,21 @@ def main(dsn: str, mode: str, hands: int) -> None:
     def perform(_conn: Any, _job: Job) -> None:
         progress.done += 1
 
+    def perform_at_once(_conn: Any, _job: Job) -> None:
+        progress.done += 1
+        progress.tell()
+
+    worker = partial(Worker, dsn, QUEUE, max_demand=hands, connections=hands, schema=schema)
     match mode:
         case "one":  # one transaction per job
-            worker = Worker(dsn, QUEUE, perform=perform, max_demand=hands, connections=hands)
+            working = worker(perform=perform)
+        case "tell":  # the same, and each job is told about at once
+            working = worker(perform=perform_at_once)
         case _:
             raise SystemExit(f"no mode {mode}")
     progress.begin()
-    worker.run()
+    working.run()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:])

@@ -13,10 +13,14 @@ class Progress:
         """Nothing is done."""
         self.done = 0
 
-    def begin(self) -> None:
-        """Say that all is loaded, wait for the word, and go on telling from then on."""
+    def greet(self) -> None:
+        """Say that all is loaded, and wait for the word."""
         print("ready", flush=True)
         sys.stdin.readline()
+
+    def begin(self) -> None:
+        """Greet, and go on telling from then on."""
+        self.greet()
         threading.Thread(target=self._tell, daemon=True).start()
 
     def tell(self) -> None:
