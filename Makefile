@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo psql test test-mysql test-ectojob chaos bench mariadb check lint types dist clean
+.PHONY: help demo psql test test-mysql test-ectojob chaos bench bench-peers mariadb check lint types dist clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -27,6 +27,9 @@ test-ectojob: .venv/dev  ## EctoJob's statements beside our workers, for a minut
 test-mysql: .venv/dev  ## Test it on Debian sid's MySQL, fetched into .mysql; or at ECTOJOB_TEST_MYSQL_DSN
 	@ECTOJOB_MYSQLD=$$([ -n "$$ECTOJOB_TEST_MYSQL_DSN" ] || tests/mysql/fetch_server.sh .mysql) && export ECTOJOB_MYSQLD && \
 	$(BIN)/python -m pytest $(ARGS) -k 'mysql and not mariadb and not postgres'
+
+bench-peers: .venv/bin/python  ## Install what others made, each apart, so that make bench compares with it, too
+	@$(BIN)/python benchmarks/peers/install.py
 
 # Debian's package of the bare programs: no service comes with it, and each test run starts a private server of its own.
 mariadb:

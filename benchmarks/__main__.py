@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks.lab import HERE, lab
+from benchmarks import HERE
+from benchmarks.lab import lab
 from benchmarks.measure import Row, measure
 from benchmarks.report import show
 from benchmarks.size import FULL, QUICK
@@ -24,6 +25,7 @@ WORKLOADS = {
     "w7": "w7_held_snapshot",
     "idle": "idle",
     "wakeups": "wakeups",
+    "peers": "peers",
 }
 
 

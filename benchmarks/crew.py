@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import IO
 
+from benchmarks import HERE
 from benchmarks.counters import cpu_of
-from benchmarks.lab import HERE, Lab
+from benchmarks.lab import Lab
 from benchmarks.measure import Sample
 
 PATIENCE = 120.0

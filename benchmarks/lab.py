@@ -14,11 +14,11 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from benchmarks import HERE
 from benchmarks.counters import Counters
 from ectojob_py.embedded import EmbeddedServer, binaries
 from ectojob_py.migrate import migrate
 
-HERE = Path(__file__).parent
 LIMITS = HERE / "limits"
 QUEUE = "bench"
 POSTGRES = 18

@@ -15,6 +15,8 @@ class Size:
     drain: int = 5_000
     fast_drain: int = 40_000
     """jobs for contestants that acknowledge many at once"""
+    single: int = 1_000
+    """jobs that peers' clients enqueue one by one"""
     processes: tuple[int, ...] = (2,)
     pings: int = 100
     """jobs enqueued one by one while the worker sleeps"""
@@ -41,6 +43,7 @@ FULL = replace(
     bulk=100_000,
     drain=20_000,
     fast_drain=100_000,
+    single=5_000,
     processes=(2, 4),
     pings=500,
     others=(10_000, 100_000, 1_000_000),
