@@ -12,6 +12,7 @@ from rich.console import Console
 from benchmarks import HERE
 from benchmarks.lab import lab
 from benchmarks.measure import Row, measure
+from benchmarks.picture import draw
 from benchmarks.report import show
 from benchmarks.size import FULL, QUICK
 
@@ -32,7 +33,7 @@ WORKLOADS = {
 def main(
     full: Annotated[bool, typer.Option(help="The sizes of PERFORMANCE.md, five rounds; half an hour or more.")] = False,
     only: Annotated[str, typer.Option(help=f"Some of {','.join(WORKLOADS)}.")] = "",
-    fsync: Annotated[str, typer.Option(help="on, off, or on,off")] = "on,off",
+    fsync: Annotated[str, typer.Option(help="on, off, or on,off, as --full does.")] = "",
     rounds: Annotated[int | None, typer.Option(help="How often everything is measured.")] = None,
     hands: Annotated[int | None, typer.Option(help="Connections of a worker, and of its limit.")] = None,
     drain: Annotated[int | None, typer.Option(help="Jobs to drain one by one.")] = None,
@@ -51,7 +52,7 @@ def main(
     console = Console()
     rows: list[Row] = []
     with lab() as server, console.status("starting") as status:
-        for setting in fsync.split(","):
+        for setting in (fsync or ("on,off" if full else "on")).split(","):
             server.set_fsync(setting)
             for name in names:
                 workload = import_module(f"benchmarks.workloads.{WORKLOADS[name]}")
@@ -60,6 +61,8 @@ def main(
     out.mkdir(exist_ok=True)
     (out / "results.json").write_text(json.dumps([row.as_json() for row in rows], indent=1))
     show(rows, console)
+    if draw(rows, out / "picture.png"):
+        console.print(f"Drawn: {out / 'picture.png'}")
 
 
 typer.run(main)

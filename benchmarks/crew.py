@@ -89,6 +89,13 @@ class Crew:
             if now > quiet:
                 raise RuntimeError(f"no progress in {PATIENCE:.0f} s after {self.done} jobs")
 
+    def hear(self) -> int:
+        """Return the jobs done by now."""
+        while ready := self._selector.select(0):
+            for key, _ in ready:
+                self._hear(key.data)
+        return self.done
+
     def _hear(self, member: _Member) -> None:
         data = member.output.read(65536) or b""
         if not data:

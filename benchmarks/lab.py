@@ -81,15 +81,15 @@ class Lab:
         assert row is not None
         return int(row[0])
 
-    def pgbench(self, script: Path, clients: int, seconds: int, *more: str) -> float:
-        """Run a script over and over on so many connections; return transactions per second."""
+    def pgbench(self, script: str, clients: int, *how_long: str) -> float:
+        """Run a script of ``limits`` over and over on so many connections; return transactions per second."""
         dsn = conninfo_to_dict(self.dsn)
         threads = str(min(clients, os.cpu_count() or 1))
         done = subprocess.run(
             [
-                self.server.program("pgbench"), "-n", "-M", "prepared", "-f", script, "-c", str(clients), "-j", threads,
-                "-T", str(seconds), "-h", str(dsn["host"]), "-p", str(dsn["port"]), "-U", str(dsn["user"]),
-                *more, str(dsn["dbname"]),
+                self.server.program("pgbench"), "-n", "-M", "prepared", "-f", LIMITS / script,
+                "-c", str(clients), "-j", threads, "-h", str(dsn["host"]), "-p", str(dsn["port"]), "-U", str(dsn["user"]),
+                *how_long, str(dsn["dbname"]),
             ],
             check=True, capture_output=True, text=True,
         )  # fmt: skip

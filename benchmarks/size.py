@@ -32,6 +32,8 @@ class Size:
     wakeups: int = 2_000
     hands: int = 20
     """connections of one worker, and of the limit it is compared with"""
+    errands: int = 4
+    """threads of a worker whose handlers have no transaction"""
 
 
 QUICK = Size()

@@ -7,6 +7,7 @@ on hearing one. Jobs are read as the driver returns them; nothing is done.
 
 import sys
 import threading
+from time import sleep
 
 import psycopg
 
@@ -27,6 +28,13 @@ def one(conn: Connection, progress: Progress) -> None:
         for id, attempt, _ in jobs:
             conn.execute(ONE, [id, attempt])
             progress.done += 1
+
+
+def for_ever(conn: Connection, progress: Progress) -> None:
+    """One transaction per job, and look again after a millisecond when there is none."""
+    while True:
+        one(conn, progress)
+        sleep(0.001)
 
 
 def hundred(conn: Connection, progress: Progress) -> None:
@@ -58,7 +66,7 @@ def claim(conn: Connection, progress: Progress) -> None:
         progress.tell()
 
 
-MODES = {mode.__name__: mode for mode in (one, hundred, delete, listen, claim)}
+MODES = {mode.__name__: mode for mode in (one, for_ever, hundred, delete, listen, claim)}
 
 
 def main(dsn: str, mode: str, hands: int) -> None:

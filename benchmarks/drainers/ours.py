@@ -25,12 +25,22 @@ def main(dsn: str, mode: str, hands: int, schema: str = "jobs") -> None:
         progress.done += 1
         progress.tell()
 
-    worker = partial(Worker, dsn, QUEUE, max_demand=hands, connections=hands, schema=schema)
+    def perform_batch(_conn: Any, jobs: list[Job]) -> None:
+        progress.done += len(jobs)
+
+    def errand(_job: Job) -> None:
+        progress.done += 1
+
+    worker = partial(Worker, dsn, QUEUE, schema=schema)
     match mode:
         case "one":  # one transaction per job
-            working = worker(perform=perform)
-        case "tell":  # the same, and each job is told about at once
-            working = worker(perform=perform_at_once)
+            working = worker(perform=perform, connections=hands)
+        case "batch":  # one per batch of 100
+            working = worker(perform_batch=perform_batch, max_demand=100 * hands, batch_size=100, connections=hands)
+        case "errand":  # none: completed by the worker, many at a time
+            working = worker(perform=errand, transaction=False, max_demand=400, connections=hands)
+        case "tell":  # one per job, and each job is told about at once
+            working = worker(perform=perform_at_once, connections=hands)
         case _:
             raise SystemExit(f"no mode {mode}")
     progress.begin()

@@ -3,32 +3,56 @@
 from collections.abc import Iterator
 from functools import partial
 
-from benchmarks.lab import LIMITS, Lab
+from benchmarks.crew import crew, drainer
+from benchmarks.lab import Lab
 from benchmarks.measure import Contestant, Group, Sample
 from benchmarks.size import Size
 
 INSERT = "bare INSERT into an equal table"
+BUSY = "bare INSERT, bare loop"
 
 
 def groups(lab: Lab, size: Size) -> Iterator[Group]:
-    """Compare at several numbers of clients; nobody works meanwhile, so nobody sleeps either."""
+    """Compare at several numbers of clients: alone, where nobody sleeps either, and while a worker takes the jobs."""
     how = "pgbench -M prepared"
     for clients in size.clients:
+        run = partial(_run, lab, size, clients)
         yield Group(
-            "W1",
+            "w1",
             f"enqueue one by one, {clients} client{'s' if clients > 1 else ''}",
             [
-                Contestant(INSERT, partial(_run, lab, size, clients, "insert"), how),
-                Contestant("jobs.enqueue", partial(_run, lab, size, clients, "enqueue"), how, INSERT),
-                Contestant("INSERT, trigger notifies always", partial(_run, lab, size, clients, "notify"), how, INSERT),
+                Contestant(INSERT, partial(run, "insert.sql"), how),
+                Contestant("jobs.enqueue", partial(run, "enqueue.sql"), how, INSERT),
+                Contestant("INSERT, trigger notifies always", partial(run, "notify.sql"), how, INSERT),
             ],
         )
+    busy = partial(_run, lab, size, max(size.clients))
+    yield Group(
+        "w1",
+        f"enqueue one by one, {max(size.clients)} clients, while a process drains",
+        [
+            Contestant(
+                f"{INSERT}, bare loop", partial(busy, "insert.sql", drainer("bare", lab.dsn, "for_ever", "4")), how
+            ),
+            Contestant(
+                "jobs.enqueue, Worker(perform)",
+                partial(busy, "enqueue.sql", drainer("ours", lab.dsn, "one", "4")),
+                how,
+                f"{INSERT}, bare loop",
+            ),
+        ],
+    )
 
 
-def _run(lab: Lab, size: Size, clients: int, script: str) -> Sample:
+def _run(lab: Lab, size: Size, clients: int, script: str, drains: list[str] | None = None) -> Sample:
     lab.clear()
+    seconds = ("-T", str(size.seconds))
+    if drains:
+        with crew([drains]) as worker:
+            worker.go()
+            return Sample(lab.pgbench(script, clients, *seconds), {"drained/s": worker.hear() / size.seconds})
     before = lab.counters.read()
-    rate = lab.pgbench(LIMITS / f"{script}.sql", clients, size.seconds)
+    rate = lab.pgbench(script, clients, *seconds)
     spent = lab.counters.read().since(before)
     jobs = max(spent.transactions, 1)
     return Sample(

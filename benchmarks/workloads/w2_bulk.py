@@ -18,7 +18,7 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
     """Compare Python's ``enqueue_many``, the function itself, and COPY past it."""
     jobs = size.bulk
     yield Group(
-        "W2",
+        "w2",
         f"bulk enqueue of {jobs:,}",
         [
             Contestant(COPY, partial(_run, lab, jobs, partial(_copy, lab, "bare.job")), "rows rendered beforehand"),

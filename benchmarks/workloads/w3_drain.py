@@ -18,19 +18,32 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
     hands, jobs, fast = size.hands, size.drain, size.fast_drain
     connections = f"one process, {hands} connections"
     yield Group(
-        "W3",
+        "w3",
         f"drain {jobs:,}, one transaction per job",
         [
             Contestant(ONE, partial(bare, lab, "one", hands, jobs), f"{connections}, a thread each"),
             Contestant("Worker(perform)", partial(ours, lab, "one", hands, jobs), connections, ONE),
+            Contestant("the limit by pgbench", partial(_pgbench, lab, hands, jobs), f"{hands} connections", ONE),
         ],
     )
     yield Group(
-        "W3",
+        "w3",
         f"drain {fast:,}, in batches",
         [
             Contestant(HUNDRED, partial(bare, lab, "hundred", 1, fast), "one process, one connection"),
             Contestant(DELETE, partial(bare, lab, "delete", 1, fast), "one process, one connection", HUNDRED),
+            Contestant(
+                "Worker(perform_batch)",
+                partial(ours, lab, "batch", 2, fast),
+                "one process, batch_size 100, 2 connections",
+                HUNDRED,
+            ),
+            Contestant(
+                "Worker(perform, transaction=False)",
+                partial(ours, lab, "errand", size.errands, fast),
+                f"one process, {size.errands} threads",
+                HUNDRED,
+            ),
         ],
     )
 
@@ -49,3 +62,13 @@ def bare(lab: Lab, mode: str, hands: int, jobs: int, processes: int = 1) -> Samp
     lab.load("bare.job", jobs)
     commands = [drainer("bare", lab.dsn, mode, str(hands))] * processes
     return drain(lab, commands, jobs, lambda: bool(scalar(lab.conn, "select not exists (select from bare.job)")))
+
+
+def _pgbench(lab: Lab, hands: int, jobs: int) -> Sample:
+    """Let a program in C drive it, each connection in a range of ids of its own, so nobody looks for jobs."""
+    share = jobs // hands // 100 * 100
+    lab.clear()
+    lab.load("bare.job", share * hands)
+    first = scalar(lab.conn, "select min(id) from bare.job")
+    ranges = [f"-Dfirst={first}", f"-Dshare={share}", "-Dn=0"]
+    return Sample(lab.pgbench("drain_one.sql", hands, "-t", str(share), *ranges))

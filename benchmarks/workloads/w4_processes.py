@@ -14,7 +14,7 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
     for processes in size.processes:
         how = f"{processes} processes, {size.hands} connections each"
         yield Group(
-            "W4",
+            "w4",
             f"drain {size.drain:,}, one transaction per job, {processes} processes",
             [
                 Contestant(ONE, partial(bare, lab, "one", size.hands, size.drain, processes), how),

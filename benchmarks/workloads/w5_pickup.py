@@ -21,7 +21,7 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
     notify = partial(lab.conn.execute, "select pg_notify('bare.bench', '')", prepare=True)
     insert = partial(lab.conn.execute, (LIMITS / "notify.sql").read_text(), prepare=True)
     yield Group(
-        "W5",
+        "w5",
         f"pickup by a sleeping worker, {size.pings} times (lower is better)",
         [
             Contestant(NOTIFY, partial(pickup, drainer("bare", lab.dsn, "listen", "1"), notify, size.pings)),

@@ -1,6 +1,7 @@
 """W6: drain while many others of the same queue wait, failed, or come later."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from benchmarks.crew import drain, drainer
@@ -28,13 +29,17 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
             for statistics in size.statistics if others == max(size.others) else size.statistics[:1]:
                 _crowd(lab, size.drain, state, others, statistics)
                 how = f"one process, {size.hands} connections"
+                crowded = partial(_crowded, lab, size, others, statistics == "fresh")
                 yield Group(
-                    "W6",
+                    "w6",
                     f"drain {size.drain:,} before {others:,} {state}, statistics {statistics}",
                     [
                         Contestant(ALONE, partial(ours, lab, "one", size.hands, size.drain), how),
                         Contestant(
-                            f"{others:,} {state}", partial(_crowded, lab, size, statistics == "fresh"), how, ALONE
+                            f"{others:,} {state}",
+                            partial(_crowded, lab, size, others, statistics == "fresh"),
+                            how,
+                            ALONE,
                         ),
                     ],
                 )
@@ -54,7 +59,8 @@ def _crowd(lab: Lab, jobs: int, state: str, others: int, statistics: str) -> Non
     lab.load(table, others, analyze=statistics == "fresh", **_STATES[state])
 
 
-def _crowded(lab: Lab, size: Size, fresh: bool) -> Sample:
+def _crowded(lab: Lab, size: Size, others: int, fresh: bool) -> Sample:
     lab.conn.execute("checkpoint")
     lab.load(f"{_CROWDED}.job", size.drain, analyze=fresh)
-    return drain(lab, [drainer("ours", lab.dsn, "one", str(size.hands), _CROWDED)], size.drain, None)
+    sample = drain(lab, [drainer("ours", lab.dsn, "one", str(size.hands), _CROWDED)], size.drain, None)
+    return replace(sample, costs={**sample.costs, "others": others})

@@ -21,7 +21,7 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
     bare, worker = (drainer(name, lab.dsn, "one", str(size.hands)) for name in ("bare", "ours"))
     insert, enqueue = partial(lab.insert, "bare.job"), partial(_enqueue, lab)
     yield Group(
-        "W7",
+        "w7",
         f"{size.held} s of produce and consume: the last {size.held // 6} s over the first",
         [
             Contestant("bare UPDATE by 100, held snapshot", partial(_work, lab, bare, insert, size, True)),
