@@ -88,8 +88,8 @@ class Lab:
         done = subprocess.run(
             [
                 self.server.program("pgbench"), "-n", "-M", "prepared", "-f", LIMITS / script,
-                "-c", str(clients), "-j", threads, "-h", str(dsn["host"]), "-p", str(dsn["port"]), "-U", str(dsn["user"]),
-                *how_long, str(dsn["dbname"]),
+                "-c", str(clients), "-j", threads, *how_long,
+                "-h", str(dsn["host"]), "-p", str(dsn["port"]), "-U", str(dsn["user"]), str(dsn["dbname"]),
             ],
             check=True, capture_output=True, text=True,
         )  # fmt: skip

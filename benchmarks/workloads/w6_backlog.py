@@ -35,12 +35,7 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
                     f"drain {size.drain:,} before {others:,} {state}, statistics {statistics}",
                     [
                         Contestant(ALONE, partial(ours, lab, "one", size.hands, size.drain), how),
-                        Contestant(
-                            f"{others:,} {state}",
-                            partial(_crowded, lab, size, others, statistics == "fresh"),
-                            how,
-                            ALONE,
-                        ),
+                        Contestant(f"{others:,} {state}", crowded, how, ALONE),
                     ],
                 )
     lab.conn.execute(f"drop schema if exists {_CROWDED} cascade")
