@@ -3,6 +3,7 @@
 create index on chaos.step (key) where was is null;
 create index on chaos.step (job, id);
 create index on chaos.effect (job);
+create index on chaos.errand (job);
 analyze;
 
 create view chaos.i1_lost as
@@ -13,6 +14,10 @@ where journal.mark = 'committed'
     and not exists (
         select from chaos.effect
         where effect.job = born.job
+    )
+    and not exists (
+        select from chaos.errand
+        where errand.job = born.job
     )
     and not exists (
         select from jobs.job
@@ -43,16 +48,27 @@ where not exists (
 
 create view chaos.i3_completion_without_effect as
 select step.job from chaos.step
-where step.became is null
+where step.queue = 'chaos'
+    and step.became is null
     and not exists (
         select from chaos.effect
         where effect.job = step.job and effect.attempt = step.attempt_was
+    );
+
+create view chaos.i3_errand_completed_and_not_run as
+select step.job from chaos.step
+where step.queue = 'errands'
+    and step.became is null
+    and not exists (
+        select from chaos.errand
+        where errand.job = step.job and errand.attempt = step.attempt_was
     );
 
 -- A lease that ended, and when the sweep took the job back: after an outage counted from when workers were connected
 -- again, 5 s being their longest pause. 1 s is the workers' poll_interval.
 create view chaos.lateness as
 select
+    step.queue,
     step.job,
     extract(epoch from step.at - greatest(step.expired, (
         select max(back.at) + interval '5 s' from chaos.back
@@ -63,12 +79,14 @@ where step.was in ('RESERVED', 'IN_PROGRESS') and step.became in ('AVAILABLE', '
 
 create view chaos.i4_stuck as
 select
+    lateness.queue,
     lateness.job,
     lateness.seconds
 from chaos.lateness
 where lateness.seconds > 1 + 2
 union all
 select
+    job.queue,
     job.id,
     null as seconds
 from jobs.job

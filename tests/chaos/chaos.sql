@@ -9,8 +9,15 @@ create table chaos.effect (
     key bigint not null
 );
 
+-- What handlers of errands write, which are completed at least once.
+create table chaos.errand (
+    job bigint not null,
+    attempt integer not null
+);
+
 create table chaos.step (
     id bigint generated always as identity primary key,
+    queue text not null,
     job bigint not null,
     key bigint,
     was text,
@@ -44,8 +51,9 @@ begin
     if tg_op = 'UPDATE' and old.state = new.state and old.attempt = new.attempt then
         return null;
     end if;
-    insert into chaos.step (job, key, was, became, attempt_was, attempt, max_attempts, expired)
+    insert into chaos.step (queue, job, key, was, became, attempt_was, attempt, max_attempts, expired)
     values (
+        coalesce(new.queue, old.queue),
         coalesce(new.id, old.id),
         (coalesce(new.params, old.params) ->> 'key')::bigint,
         old.state,

@@ -33,7 +33,7 @@ class Cluster:
         self.standby = EmbeddedServer(self.folder / "b", self._programs, SETTINGS)
         migrate(self.primary.dsn())
         with self.connect() as conn:
-            conn.execute("select jobs.create_queue('chaos')")
+            conn.execute("select jobs.create_queue('chaos'), jobs.create_queue('errands')")
             conn.execute((HERE / "chaos.sql").read_bytes())
         self.proxy = Proxy(lambda: self.primary.folder / ".s.PGSQL.5432")
         self._bouncer: subprocess.Popen[bytes] | None = None

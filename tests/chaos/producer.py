@@ -81,10 +81,11 @@ class Producer:
         params = [{"key": key, "kind": "poison" if poison else self._kind()} for key in keys]
         later = datetime.now(UTC) + timedelta(seconds=0.3) if self._random.random() < 0.05 else None
         more = {"schedule": later, "max_attempts": 2 if poison else 100, "priority": self._random.randrange(3)}
+        queue = "errands" if self._random.random() < 0.1 and not poison else "chaos"
         if len(params) == 1:
-            Jobs(conn).enqueue("chaos", params[0], **more)  # type: ignore[arg-type]
+            Jobs(conn).enqueue(queue, params[0], **more)  # type: ignore[arg-type]
         else:
-            Jobs(conn).enqueue_many("chaos", params, **more)  # type: ignore[arg-type]
+            Jobs(conn).enqueue_many(queue, params, **more)  # type: ignore[arg-type]
 
     def _kind(self) -> str:
         chance = self._random.random()

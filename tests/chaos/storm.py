@@ -26,7 +26,9 @@ from ectojob_py import Jobs
 from ectojob_py.errors import SetupError
 
 Process = subprocess.Popen[bytes]
-WORKERS, PRODUCERS = 3, 2
+WAYS = ("jobs", "batches", "jobs", "errands", "errands")
+"""How the standing workers work. Of each queue there are two at least: when one is killed, the other sweeps."""
+PRODUCERS = 2
 PATIENCE = 60.0
 """Seconds without any job ended after which the run is a failure."""
 
@@ -119,7 +121,7 @@ class Storm:
 
     def _strike(self, fault: str) -> None:  # noqa: PLR0912 - a list of what can happen
         self.faults["kill at a point" if fault.startswith("kill ") else fault] += 1
-        proxy, victim = self._cluster.proxy, self._random.randrange(WORKERS)
+        proxy, victim = self._cluster.proxy, self._random.randrange(len(WAYS))
         match fault:
             case "kill":
                 self._replace(victim, signal.SIGKILL)
@@ -152,7 +154,8 @@ class Storm:
             case _:
                 point = fault.removeprefix("kill ")
                 passes = 0 if "fail" in point or "extend" in point else self._random.randrange(20)
-                self._doomed[self._worker(self._cluster.dsn, point, passes)] = point
+                way = "batches" if "batch" in point else self._random.choice(("jobs", "batches"))
+                self._doomed[self._worker(self._cluster.dsn, way, point, passes)] = point
 
     def _promote(self) -> None:
         if self._rebuilding:
@@ -185,7 +188,7 @@ class Storm:
         pooled = [cluster.pooled] if PGBOUNCER else [cluster.dsn]
         if PGBOUNCER:
             cluster.start_bouncer()
-            self._worker(cluster.pooled, module="pooled")
+            self._worker(cluster.pooled, "pooled")
         else:
             self._say("no pgbouncer here, so nothing goes through it (apt-get install pgbouncer)")
         share = self._tier.jobs // PRODUCERS
@@ -193,17 +196,19 @@ class Storm:
             journal = str(cluster.folder / f"journal-{number}")
             task = Task(dsn, journal, number * 10**9, share, self._random.randrange(10**9))
             self._producers.append(self._start("producer", task.environment()))
-        self._workers = [self._worker(self._way_of(number)) for number in range(WORKERS)]
+        self._workers = [self._worker(self._dsn_of(number), way) for number, way in enumerate(WAYS)]
 
-    def _way_of(self, number: int) -> str:
-        """Connect worker 0 directly, 1 through the proxy, 2 with timeouts that cut calls off in their middle."""
+    def _dsn_of(self, number: int) -> str:
+        """Connect a worker directly, through the proxy, or with timeouts that cut calls off in their middle."""
         cluster = self._cluster
         timeouts = self._random.choice(("lock_timeout", "statement_timeout"))
-        return (cluster.dsn, cluster.proxied, make_conninfo(cluster.dsn, options=f"-c {timeouts}=200"))[number]
+        hurried = make_conninfo(cluster.dsn, options=f"-c {timeouts}=200")
+        return (cluster.dsn, cluster.proxied, hurried, cluster.dsn, cluster.proxied)[number]
 
-    def _worker(self, dsn: str, point: str | None = None, passes: int = 0, module: str = "worker") -> Process:
+    def _worker(self, dsn: str, way: str, point: str | None = None, passes: int = 0) -> Process:
         notes = str(self._cluster.folder / f"notes-{len(self._processes)}.txt")
-        return self._start(module, Orders(dsn, notes, point, passes).environment())
+        module = "pooled" if way == "pooled" else "worker"
+        return self._start(module, Orders(dsn, notes, way, point, passes).environment())
 
     def _start(self, module: str, environment: dict[str, str]) -> Process:
         command = [sys.executable, "-m", f"chaos.{module}"]
@@ -213,7 +218,7 @@ class Storm:
     def _replace(self, number: int, sign: signal.Signals) -> None:
         self._workers[number].send_signal(sign)
         self._leaving.append(self._workers[number])
-        self._workers[number] = self._worker(self._way_of(number))
+        self._workers[number] = self._worker(self._dsn_of(number), WAYS[number])
 
     def _after(self, seconds: float, act: Callable[[], object]) -> None:
         self._later.append((monotonic() + seconds, act))
@@ -257,7 +262,7 @@ class Storm:
     def _feed_the_doomed(self) -> None:
         """Give jobs to workers that are to die at a point which they haven't come to yet."""
         if self._doomed:
-            kinds = ("plain", "fails", "long")
+            kinds = ("plain", "fails", "long") * 10
             with suppress(psycopg.Error), self._cluster.connect() as conn:
                 Jobs(conn).enqueue_many("chaos", [{"key": next(self._keys), "kind": kind} for kind in kinds])
 

@@ -72,6 +72,7 @@ def test_an_orderly_history_breaks_nothing(history: Conn) -> None:
 
 def add_step(**columns: Any) -> Callable[[Conn], object]:
     """Insert a step as the trigger would."""
+    columns["queue"] = "chaos"
     names = ", ".join(columns)
     values = ", ".join(["%s"] * len(columns))
     query = f"insert into chaos.step (job, {names}) values (1, {values})".encode()
@@ -92,6 +93,7 @@ def says(query: str) -> Callable[[Conn], object]:
         ("i3_effect_without_completion", says("insert into chaos.effect select id, 2, 3 from jobs.job")),
         ("i3_completion_without_effect", says("delete from chaos.effect where job = 1")),
         ("i3_completion_without_effect", says("update chaos.effect set attempt = 5 where job = 1")),
+        ("i3_errand_completed_and_not_run", says("update chaos.step set queue = 'errands'")),
         ("i4_stuck", says("select jobs.enqueue('chaos')")),
         ("i4_stuck", says("update chaos.step set expired = expired - interval '2 s' where expired < at")),
         ("i5_attempts", says("update chaos.step set attempt = 0 where attempt = attempt_was and attempt > 0")),

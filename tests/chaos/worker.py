@@ -24,7 +24,7 @@ from ectojob_py.postgres.connection import HandlerConnection
 
 Conn = psycopg.Connection[Any]
 
-CALLS = ("claim_batch", "complete", "fail", "extend", "activate_scheduled", "reactivate_expired")
+CALLS = ("claim_batch", "complete", "complete_batch", "fail", "extend", "activate_scheduled", "reactivate_expired")
 POINTS = (
     *(f"{side} {call}" for call in CALLS for side in ("before", "after")),
     "handler begins",
@@ -37,10 +37,15 @@ LEASE, SWEEP = 2.0, 1.0
 
 @dataclass(frozen=True)
 class Orders:
-    """What a worker is told: where to work, where to note its executions, at which point to die and when there."""
+    """What a worker is told: where and how to work, where to note its executions, at which point to die.
+
+    ``way``: ``jobs`` one per transaction, ``batches`` of them, or ``errands`` that are completed together afterwards.
+    ``passes``: how often it passes the point before it dies there.
+    """
 
     dsn: str
     notes: str
+    way: str = "jobs"
     point: str | None = None
     passes: int = 0
     hands: int = 8
@@ -102,19 +107,42 @@ def lay_traps(reaper: Reaper) -> None:
 
 
 class Handler:
-    """Runs each kind of job, notes the execution past all transactions, and leaves one effect."""
+    """Runs each kind of job, notes the execution past all transactions, and leaves one effect; errands at least one."""
 
     def __init__(self, orders: Orders, reaper: Reaper) -> None:
         self._orders = orders
         self._reaper = reaper
+        self._troubled: set[int] = set()
         self._notes = os.open(orders.notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
-    def __call__(self, conn: Conn, job: Job) -> None:
+    def options(self) -> dict[str, Any]:
+        """How the worker is to work."""
+        match self._orders.way:
+            case "batches":
+                return {"perform_batch": self.batch, "queue": "chaos", "batch_size": 5}
+            case "errands":
+                return {"perform": self.errand, "queue": "errands", "transaction": False}
+        return {"perform": self.job, "queue": "chaos"}
+
+    def batch(self, conn: Conn, jobs: list[Job]) -> None:
+        for job in jobs:
+            self.job(conn, job)
+
+    def errand(self, job: Job) -> None:
         self._note(job, "began")
         self._reaper.at("handler begins")
+        with self._other() as conn:
+            conn.execute("insert into chaos.errand values (%s, %s)", [job.id, job.attempt])
+        self._reaper.at("handler wrote")
+
+    def job(self, conn: Conn, job: Job) -> None:
+        self._note(job, "began")
+        self._reaper.at("handler begins")
+        kind = job.params["kind"]
         try:
-            if job.attempt == 1 or job.params["kind"] == "poison":
-                self._trouble(job.params["kind"], conn, job.id)
+            if kind == "poison" or (job.attempt == 1 and job.id not in self._troubled):
+                self._troubled.add(job.id)
+                self._trouble(kind, conn, job.id)
         except psycopg.Error as error:
             self._note(job, error.sqlstate or "connection")
             raise
@@ -174,9 +202,9 @@ def main() -> None:
     lay_traps(reaper)
     worker = Worker(
         orders.dsn,
-        queue="chaos",
-        perform=Handler(orders, reaper),
-        max_demand=orders.hands,
+        **Handler(orders, reaper).options(),
+        max_demand=2 * orders.hands,
+        connections=orders.hands,
         poll_interval=SWEEP,
         execution_timeout=LEASE,
         retry_timeout=0.05,
