@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo psql test test-mysql test-ectojob chaos bench bench-peers mariadb check lint types dist clean
+.PHONY: help demo psql test test-mysql load-mysql test-ectojob chaos bench bench-peers mariadb check lint types dist clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -30,6 +30,10 @@ test-mysql: .venv/dev  ## Test it on Debian sid's MySQL, fetched into .mysql; or
 
 bench-peers: .venv/bin/python  ## Install what others made, each apart, so that make bench compares with it, too
 	@$(BIN)/python benchmarks/peers/install.py
+
+load-mysql: .venv/dev mariadb  ## 30 s of 8 producers and 8 workers with deadlocks, on MariaDB and MySQL; and the audit
+	@ECTOJOB_MYSQLD=$$([ -n "$$ECTOJOB_TEST_MYSQL_DSN" ] || tests/mysql/fetch_server.sh .mysql || echo) && export ECTOJOB_MYSQLD && \
+	ECTOJOB_LOAD_SECONDS=30 $(BIN)/python -m pytest -q -s tests/mysql/test_load.py
 
 # Debian's package of the bare programs: no service comes with it, and each test run starts a private server of its own.
 mariadb:

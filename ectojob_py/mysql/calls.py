@@ -1,6 +1,8 @@
 """Calling the procedures: ``call jobs.f(...)``."""
 
 import json
+import logging
+import random
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -16,6 +18,8 @@ from pymysql.cursors import Cursor
 
 from ectojob_py.errors import JobNotFailed, LeaseLost, QueueNotEmpty, UnknownQueue
 from ectojob_py.job import COLUMNS, Document, Job, Verbatim
+
+logger = logging.getLogger("ectojob")
 
 ERRORS: dict[int, type[psycopg.DatabaseError]] = {
     31001: LeaseLost,
@@ -94,7 +98,8 @@ class MysqlCalls:
                 missing = code == MISSING and "PROCEDURE" in str(text) and self._installed()
                 if not (missing or (alone and code in CONFLICTS)) or time.monotonic() > deadline:
                     raise
-                time.sleep(0.01)
+                logger.info("%s is tried anew: %s", function, error)
+                time.sleep(random.uniform(0, 0.02))
 
     def _execute(self, statement: str, sent: list[object]) -> tuple[list[str], Sequence[tuple[Any, ...]]]:
         with closing(self._conn.cursor(Cursor)) as cursor:

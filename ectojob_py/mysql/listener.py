@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import socket
 import threading
 from contextlib import suppress
 from datetime import timedelta
+from time import sleep
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,8 +22,12 @@ from ectojob_py.mysql.connection import connect
 from ectojob_py.mysql.handler_connection import READ_COMMITTED
 
 NAP = 1.0
-"""Seconds an ear sleeps in the server before it looks by itself: a job that was enqueued inside a transaction wakes
-nobody, unless its client calls ``wake`` after the commit."""
+"""Seconds an ear sleeps in the server, at most, before it looks by itself: a job that was enqueued inside a transaction
+wakes nobody, unless its client calls ``wake`` after the commit. After a job the naps are short and grow again."""
+
+_SHORTEST_NAP = 0.05
+_BREATH = 0.005
+"""Seconds between two looks, at least: a job may be there that others have locked, so that no claim gets it."""
 
 PATIENCE = 20.0
 """Seconds after which a server that doesn't answer is given up. An ear hears of it every nap; a longer sweep ends on
@@ -108,26 +115,37 @@ class _Ear:
         return heard
 
     def close(self) -> None:
-        """Let the thread end, and wait for it: that may take a nap."""
+        """Let the thread end, by hanging up when it sleeps, and wait for it."""
         self._closed = True
         self._wanted.set()
+        if self._conn is not None:
+            with suppress(OSError, AttributeError):  # it may have hung up by itself
+                self._conn._sock.shutdown(socket.SHUT_RDWR)
         if self._thread is not None:
             self._thread.join(2 * NAP)
 
     def _run(self) -> None:
         try:
-            conn = connect(self._dsn, autocommit=True, init_command=READ_COMMITTED, read_timeout=PATIENCE)
+            self._conn = connect(self._dsn, autocommit=True, init_command=READ_COMMITTED, read_timeout=PATIENCE)
             try:
-                while self._wanted.wait() and not self._closed:
-                    if self._job_within(conn, NAP):
-                        self._wanted.clear()
-                        self._ring()
+                self._listen(self._conn)
             finally:
                 with suppress(pymysql.MySQLError):
-                    conn.close()
+                    self._conn.close()
         except (pymysql.MySQLError, UnknownQueue) as error:
             self._error = error
             self._ring()
+
+    def _listen(self, conn: pymysql.Connection[Any]) -> None:
+        nap = _SHORTEST_NAP
+        while self._wanted.wait() and not self._closed:
+            if self._job_within(conn, nap * random.uniform(0.75, 1)):
+                self._wanted.clear()
+                self._ring()
+                nap = _SHORTEST_NAP
+                sleep(_BREATH)
+            else:
+                nap = min(2 * nap, NAP)
 
     def _ring(self) -> None:
         self._awake.set()
