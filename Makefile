@@ -22,7 +22,7 @@ bench: .venv/bench  ## Measure it beside bare SQL, in two minutes; ARGS=--full f
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 test-ectojob: .venv/dev  ## EctoJob's statements beside our workers, for a minute on each PostgreSQL; then an audit
-	ECTOJOB_TEST_SECONDS=60 $(BIN)/python -m pytest tests/ectojob/test_together.py
+	ECTOJOB_TEST_SECONDS=60 $(BIN)/python -m pytest -s tests/ectojob/test_together.py
 
 test-mysql: .venv/dev  ## Test it on Debian sid's MySQL, fetched into .mysql; or at ECTOJOB_TEST_MYSQL_DSN
 	@ECTOJOB_MYSQLD=$$([ -n "$$ECTOJOB_TEST_MYSQL_DSN" ] || tests/mysql/fetch_server.sh .mysql) && export ECTOJOB_MYSQLD && \

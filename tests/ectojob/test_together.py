@@ -181,9 +181,9 @@ class Everybody:
 
 
 @pytest.fixture
-def everybody(conn: Conn, dsn: str, request: pytest.FixtureRequest) -> Iterator[Everybody]:
+def everybody(conn: Conn, dsn: str) -> Iterator[Everybody]:
     seed = int(os.environ.get("ECTOJOB_TEST_SEED", "0")) or random.randrange(1_000_000)
-    request.node.user_properties.append(("seed", seed))
+    print(f"ECTOJOB_TEST_SEED={seed}")
     conn.execute(TABLES)
     conn.execute(WATCH)
     conn.execute(
@@ -218,6 +218,7 @@ def test_both_sides_on_one_queue(conn: Conn, jobs: Jobs, everybody: Everybody, v
     everybody.check()
     assert violations(conn) == {}
     sides = dict(conn.execute("select side, count(*) from effects group by side").fetchall())
+    print(f"effects by side: {sides}")
     assert sides["elixir"] > SECONDS
     assert sides["python"] > SECONDS
     both = "select from begun a join begun b using (id) where a.side = 'elixir' and b.side = 'python' limit 1"
@@ -243,5 +244,6 @@ def test_a_table_that_is_adopted_and_given_back_again_and_again(conn: Conn, ever
     until(lambda: settled(conn), 60)
     everybody.stop()
     everybody.check()
+    print(f"moves: {moves}")
     assert violations(conn) == {}
     assert moves > 3

@@ -10,6 +10,7 @@ from contract.harness import Postgres
 from contract.sessions import Session
 
 from ectojob_py import Jobs
+from ectojob_py.migrate import migrate
 
 from .elixir import EctoJob, Job, StaleEntry
 from .tables import migration
@@ -562,6 +563,19 @@ def test_a_queue_has_one_view(conn: Conn, view: str, jobs: Jobs) -> None:
     for queue, relation in [("emails", "public.other"), ("default", "public.jobs")]:
         with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="already"):
             conn.execute("select jobs.create_ectojob_view(%s, %s)", [queue, relation])
+
+
+def test_it_outlives_the_roles(conn: Conn, dsn: str, jobs: Jobs, elixir: NewEctoJob) -> None:
+    migrate(dsn, roles=True)
+    jobs.create_ectojob_view("emails", "public.jobs")
+    owner = "select relowner::regrole::text from pg_class where oid = 'public.jobs'::regclass"
+    assert conn.execute(owner.encode()).fetchall() == [("jobs_owner",)]
+    ectojob = elixir()
+    ectojob.insert({})
+    migrate(dsn, roles=False)
+    assert conn.execute(owner.encode()).fetchall() == [("postgres",)]
+    assert conn.execute("select from pg_roles where rolname = 'jobs_owner'").fetchall() == []
+    assert len(ectojob.reserve(1)) == 1
 
 
 def test_an_application_needs_rights_on_the_view_alone(conn: Conn, view: str, elixir: NewEctoJob) -> None:

@@ -27,6 +27,10 @@ begin
             and pg_class.relkind in ('r', 'v')
             and pg_get_userbyid(pg_class.relowner) = v_owner
         union all
+        select format('view %s', pg_class.oid::regclass) from pg_trigger
+        inner join pg_class on pg_class.oid = pg_trigger.tgrelid
+        where pg_trigger.tgfoid = to_regproc('ectojob_insert') and pg_get_userbyid(pg_class.relowner) = v_owner
+        union all
         select format('function %s', pg_proc.oid::regprocedure) from pg_proc
         where pg_proc.pronamespace = to_regnamespace(quote_ident(v_schema))
             and pg_get_userbyid(pg_proc.proowner) = v_owner
