@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo psql test test-mysql load-mysql test-ectojob chaos bench bench-peers mariadb check lint types dist clean
+.PHONY: help demo psql test test-mysql load-mysql test-ectojob chaos faults mutants bench bench-peers mariadb check lint types dist clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -17,6 +17,12 @@ psql: .venv/demo  ## Open psql on the database the demo left behind
 
 test: check mariadb  ## Check the code, then test it on every database: PostgreSQL 16, 18, the system's, MariaDB
 	$(BIN)/python -m pytest
+
+faults: .venv/dev  ## Ten times the interleavings and model steps, on every database; ECTOJOB_SEED=... has a run again
+	ECTOJOB_FAULTS=all $(BIN)/python -m pytest tests/faults -rP $(ARGS)
+
+mutants: .venv/dev  ## Deploy each seeded fault of the SQL in turn; the test it names must fail
+	$(BIN)/python -m tests.faults.mutation
 
 bench: .venv/bench  ## Measure it beside bare SQL, in two minutes; ARGS=--full for all, ARGS=--help for the rest
 	@$(BIN)/python -m benchmarks $(ARGS)
