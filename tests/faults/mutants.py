@@ -448,13 +448,6 @@ MYSQL = [
         "mysql/test_atomic.py::test_a_call_in_a_transaction_goes_with_it[{db}-read committed]",
     ),
     Mutant(
-        "end_call: nobody is woken",
-        "support/end_call.sql",
-        "            call wake(p_queue);\n",
-        "",
-        "mysql/test_waking.py::test_a_call_under_autocommit_wakes[{db}-enqueue]",
-    ),
-    Mutant(
         "check_queue: waits for who pauses the queue",
         "support/check_queue.sql",
         "    select count(*) into v_found from queue where queue.name = p_queue;\n",

@@ -13,7 +13,8 @@ from .explorer import Explorer, Script, explored
 from .world import CALLS
 
 ORDERS = sorted(set(permutations((0, 0, 1, 1))))
-OVERLAPPING = [order for order in ORDERS if order[0] != order[1]]
+UNDONE = [(order[0], order) for order in ORDERS if order[0] != order[1]]
+"""Who of them rolls back what the other one has met."""
 PAIRS = list(combinations_with_replacement(CALLS, 2))
 BATCHES = 8
 TRIPLES = 260 * SCALE
@@ -31,11 +32,10 @@ def explorer(dialect: Dialect) -> Iterator[Explorer]:
 @pytest.mark.parametrize(("one", "two"), PAIRS)
 def test_every_order_of_two_transactions(explorer: Explorer, one: str, two: str) -> None:
     calls = [CALLS[one](explorer.keys)], [CALLS[two](explorer.keys)]
-    for commits, orders in {(True, True): ORDERS, (True, False): OVERLAPPING, (False, True): OVERLAPPING}.items():
-        scripts = [Script(call, end) for call, end in zip(calls, commits, strict=True)]
-        for order in orders:
-            if one != two or order[0] == 0:
-                explored(explorer, scripts, order)
+    for order in ORDERS if one != two else ORDERS[:3]:
+        explored(explorer, [Script(call) for call in calls], order)
+    for undone, order in UNDONE if one != two else UNDONE[:2]:
+        explored(explorer, [Script(call, commits=n != undone) for n, call in enumerate(calls)], order)
     explorer.nothing_is_stuck()
 
 
