@@ -26,6 +26,7 @@ swept = mostly([None, "default", "emails"], [*NAMES, *ODD])
 others = mostly(["emails", *NAMES[2:]], ["default", *ODD, None])
 documents = st.dictionaries(TEXT, st.one_of(st.none(), st.booleans(), st.integers(), TEXT, st.lists(TEXT)), max_size=3)
 some_params = st.one_of(documents, mostly([{}, {"n": 10**40}, {"n": 0.5}, {"a": [[[{}]]]}], [[], "text", 1, None]))
+payloads = st.one_of(st.binary(max_size=40), mostly([b"", bytes(range(256))], [None]))
 schedules = mostly(
     [None, None, *(datetime.now(UTC).replace(microsecond=1) + DAY * days for days in (-1, 1, 3000))],
     [datetime(999, 12, 31, tzinfo=UTC), datetime(1000, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)],

@@ -22,6 +22,7 @@ from .arguments import (
     odd_attempts,
     odd_ids,
     others,
+    payloads,
     picks,
     priorities,
     queues,
@@ -131,6 +132,13 @@ class Machine(RuleBasedStateMachine):
     def enqueue(self, queue: Any, params: Any, schedule: Any, granted: Any, priority: Any, notify: Any) -> None:
         """(none) -> AVAILABLE, SCHEDULED."""
         self.does("enqueue", queue, params, schedule, granted, priority, notify)
+
+    @rule(queue=queues, payload=payloads, schedule=schedules, granted=granted, priority=priorities, notify=notes)
+    def enqueue_payload(
+        self, queue: Any, payload: Any, schedule: Any, granted: Any, priority: Any, notify: Any
+    ) -> None:
+        """Bytes."""
+        self.does("enqueue_payload", queue, payload, schedule, granted, priority, notify)
 
     @rule(
         queue=queues,

@@ -5,6 +5,7 @@ what would change, what it would return, or which refusals it would have reason 
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -123,6 +124,11 @@ class Model:
                     "updated_at": self.now,
                 }
             )
+
+    def enqueue_payload(self, queue: Any, payload: Any, *more: Any) -> None:
+        """Bytes, in an object."""
+        self._unless((payload is None, "22023"), *(self._no_queue(queue) if payload is None else ()))
+        self.enqueue(queue, {"payload": b64encode(payload).decode()}, *more)
 
     # Taking
 

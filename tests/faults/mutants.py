@@ -158,8 +158,8 @@ POSTGRES = [
     Mutant(
         "begin_attempt: the reservation's end is not checked",
         "transitions/begin_attempt.sql",
-        "        and job.expires >= clock_timestamp()\n",
-        "",
+        "coalesce(job.expires, '-infinity') >= clock_timestamp()",
+        "true",
         STATES % "begin_attempt_late-RESERVED",
     ),
     Mutant(
