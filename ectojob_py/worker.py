@@ -200,6 +200,5 @@ def _performance(
 def _silent() -> logging.Logger:
     """Return a logger that nobody's configuration reaches."""
     logger = logging.Logger("ectojob")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
+    logger.disabled = True
     return logger

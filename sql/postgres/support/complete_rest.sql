@@ -1,4 +1,4 @@
--- What complete_batch has not found at its address.
+-- What complete_batch has not found.
 
 create or replace function complete_rest(
     queue text,
@@ -22,6 +22,5 @@ end
 $$;
 
 comment on function complete_rest is
-    'Internal. Completes, one by one, the jobs of a batch that are not among those done: one that was extended while '
-    'the batch waited for it has another address by now, and is still held. JQ001 for any other, and for a second '
-    'mention of a job.';
+    'Internal. Completes, one by one, the jobs of a batch that are not among those done, and so says which one is lost: '
+    'JQ001, also for a second mention of a job.';

@@ -13,41 +13,31 @@ security definer
 set search_path from current
 as $$
 declare
-    v_id bigint;
-    v_notify text;
-    v_done bigint[] := '{}';
+    v_done bigint[];
+    v_notify text[];
 begin
     perform check_batch(complete_batch.ids, complete_batch.attempts);
 
-    -- Found one by one, by the key: a planner without statistics joins by reading every held job of the queue instead.
-    -- The pairs are compared again in case somebody has moved a row between its being found and being locked.
-    for v_id, v_notify in
+    -- By the key, and no join: a planner without statistics may join by reading every held job of the queue.
+    with done as (
         delete from job
-        where job.ctid = any(
-                array(
-                    select (
-                        select job.ctid from job
-                        where job.queue = complete_batch.queue
-                            and job.id = held.id
-                            and job.attempt = held.attempt
-                            and job.state = 'IN_PROGRESS'
-                    )
-                    from unnest(complete_batch.ids, complete_batch.attempts) as held (id, attempt)
-                )
-            )
+        where job.queue = complete_batch.queue
+            and job.id = any(complete_batch.ids)
+            and job.attempt = complete_batch.attempts[array_position(complete_batch.ids, job.id)]
             and job.state = 'IN_PROGRESS'
-            and (job.id, job.attempt) in (
-                select held.id, held.attempt
-                from unnest(complete_batch.ids, complete_batch.attempts) as held (id, attempt)
-            )
-        returning job.id, job.notify
-    loop
-        v_done := v_done || v_id;
-        if v_notify is not null then
-            perform announce(complete_batch.queue, 'completed', v_notify);
-        end if;
-    end loop;
+        returning
+            job.id,
+            job.notify
+    )
+    select
+        coalesce(array_agg(done.id), '{}'),
+        array_agg(done.notify) filter (where done.notify is not null)
+    into v_done, v_notify
+    from done;
 
+    if v_notify is not null then
+        perform announce(complete_batch.queue, 'completed', text) from unnest(v_notify) as text;
+    end if;
     if cardinality(v_done) < cardinality(complete_batch.ids) then
         perform complete_rest(complete_batch.queue, complete_batch.ids, complete_batch.attempts, v_done);
     elsif v_done = '{}' then
