@@ -66,13 +66,13 @@ class HandlerConnection(Guard, LivelyConnection):
         self._begun = False
         with super().handed_out():
             yield
-        if self.info.transaction_status == TransactionStatus.INERROR:
+        if self.pgconn.transaction_status == TransactionStatus.INERROR:
             msg = "the handler caught an error that aborted its transaction; wrap the statement in conn.transaction()"
             raise HandlerError(msg)
 
     def finish(self, complete: Callable[[], object]) -> None:
         """Complete the job and commit; a handler that wrote nothing needs no BEGIN and COMMIT around that."""
-        if self.info.transaction_status == TransactionStatus.IDLE:
+        if self.pgconn.transaction_status == TransactionStatus.IDLE:
             self.autocommit = True
             complete()
         else:
@@ -81,14 +81,17 @@ class HandlerConnection(Guard, LivelyConnection):
 
     def reset(self) -> None:
         """Roll back what is open, and be as new."""
-        self.rollback()
-        self.autocommit = False
-        self.isolation_level = self.read_only = self.deferrable = None
+        if self.pgconn.transaction_status != TransactionStatus.IDLE:
+            self.rollback()
+        if self.autocommit:
+            self.autocommit = False
+        if (self.isolation_level, self.read_only, self.deferrable) != (None, None, None):  # each takes its time to set
+            self.isolation_level = self.read_only = self.deferrable = None
         self.row_factory, self.cursor_factory = tuple_row, HandlerCursor
 
     def watch(self, command: str | None) -> None:
         """Refuse what a statement did to the transaction: psycopg began one before it, so it must still be open."""
-        ended = command == "COMMIT" or self.info.transaction_status == TransactionStatus.IDLE
+        ended = command == "COMMIT" or self.pgconn.transaction_status == TransactionStatus.IDLE
         if ended and not self.pgconn.pipeline_status:
             self.refuse(ENDED)
 
@@ -103,7 +106,7 @@ class HandlerConnection(Guard, LivelyConnection):
             self.conflict = error
             raise
         finally:
-            idle = self.info.transaction_status == TransactionStatus.IDLE
+            idle = self.pgconn.transaction_status == TransactionStatus.IDLE
             if self._begun and idle:
                 self.refuse(ENDED)
             self._begun = not idle
@@ -143,7 +146,7 @@ class HandlerConnection(Guard, LivelyConnection):
         self, savepoint_name: str | None = None, force_rollback: bool = False
     ) -> Iterator[psycopg.Transaction]:
         """Open a transaction; for handlers a savepoint, always."""
-        if self.handing_out and self.info.transaction_status == TransactionStatus.IDLE:
+        if self.handing_out and self.pgconn.transaction_status == TransactionStatus.IDLE:
             self.execute("select")  # psycopg would make an outermost block a transaction of its own, and commit it
         with super().transaction(savepoint_name, force_rollback) as block:
             yield block

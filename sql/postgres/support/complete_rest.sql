@@ -22,5 +22,5 @@ end
 $$;
 
 comment on function complete_rest is
-    'Internal. Completes, one by one, the jobs of a batch that are not among those done, and so says which one is lost: '
+    'Internal. Completes, one by one, the jobs of a batch that are not among those done, and so says which is lost: '
     'JQ001, also for a second mention of a job.';
