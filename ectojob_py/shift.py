@@ -19,7 +19,7 @@ from ectojob_py.job import Job
 from ectojob_py.leases import Leases
 
 _OVERDUE_PAUSE = 0.05
-"""Seconds before the sweep looks again at what was due and locked by someone else."""
+"""Seconds before the sweep looks again: at what was due and locked by someone else, or when it is told to."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class Shift:
         self._turns = deque(options.queues)
         self._unreported: deque[Report] = deque()
         self._sweep_at: dict[str, float] = {}
+        self._swept_at: dict[str, float] = {}
         self._looking: set[str] = set()
         self._stop_at = inf
 
@@ -94,7 +95,8 @@ class Shift:
             self._hands.patient = self._completions.due_at < inf
             awake, rescheduled = listener.wait(self._idle_for(), self._bell, set(self._turns) - self._looking)
             self._looking |= awake
-            self._sweep_at.update(dict.fromkeys(rescheduled, 0.0))
+            for queue in rescheduled:
+                self._sweep_at[queue] = min(self._sweep_at[queue], self._swept_at.get(queue, 0.0) + _OVERDUE_PAUSE)
 
     def _performance(self, engine: Engine) -> Performance:
         options = self._options
@@ -133,6 +135,7 @@ class Shift:
                 listener.jobs.reactivate_expired(queue)
                 due_in = listener.due_in(queue)
                 idle = min(self._options.poll_interval, self._attention_span) * random.uniform(0.9, 1)
+                self._swept_at[queue] = monotonic()
                 self._sweep_at[queue] = monotonic() + min(idle, inf if due_in is None else max(_OVERDUE_PAUSE, due_in))
                 self._looking.add(queue)
 

@@ -2,6 +2,7 @@
 
 import select
 from datetime import timedelta
+from math import inf
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,7 @@ from ectojob_py.postgres.connection import with_defaults
 from ectojob_py.postgres.frontier import Frontier
 from ectojob_py.postgres.heartbeat import LivelyConnection
 from ectojob_py.postgres.sleeper import Sleeper
+from ectojob_py.release import release
 
 
 class Listener:
@@ -31,6 +33,7 @@ class Listener:
         self._sleepers = {queue: Sleeper(self._conn, schema, queue) for queue in queues}
         self._frontiers = {queue: Frontier(self.jobs, queue) for queue in queues}
         try:
+            self._conn.execute("select set_config('ectojob.release', %s, false)", [release()])  # see next_due
             for channel in self._channels:
                 self._conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
         except BaseException:
@@ -57,6 +60,8 @@ class Listener:
         claimed = self._frontiers[queue].claim(demand, execution_timeout)
         if claimed:
             self._sleepers[queue].found()
+        else:
+            self._sleepers[queue].vain()
         return claimed
 
     def wait(self, timeout: float, bell: Bell, empty: set[str]) -> tuple[set[str], set[str]]:
@@ -73,14 +78,16 @@ class Listener:
         heard = self._hear()
         if not heard:
             wake_at = min(self._conn.next_beat, *(sleeper.look_at for sleeper in self._sleepers.values()))
-            select.select([self._conn.fileno(), bell.fileno()], [], [], max(0.0, min(timeout, wake_at - monotonic())))
+            deaf_until = max(sleeper.not_before for sleeper in self._sleepers.values())
+            deaf = monotonic() < deaf_until
+            ears = [bell.fileno()] if deaf else [bell.fileno(), self._conn.fileno()]
+            wake_at = min(wake_at, deaf_until if deaf else inf)
+            select.select(ears, [], [], max(0.0, min(timeout, wake_at - monotonic())))
             bell.silence()
             heard = self._hear()
             if self._conn.next_beat <= monotonic():
                 self._conn.beat()
-        awake = {queue for queue, suffix in heard if not suffix}
-        for queue in awake:
-            self._sleepers[queue].woken()
+        awake = {queue for queue, suffix in heard if not suffix and self._sleepers[queue].woken()}
         due = {queue for queue in empty if self._sleepers[queue].look_at <= monotonic()}
         return awake | due, {queue for queue, suffix in heard if suffix}
 

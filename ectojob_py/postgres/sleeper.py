@@ -9,6 +9,13 @@ from psycopg import sql
 LINGER = 0.003
 """Seconds that a worker looks by itself after it found a job: waking it costs an enqueuer more than a look costs."""
 
+VAIN = 0.05
+"""Seconds from one look in vain to the next, on average: anyone may forge a wake-up, so a flood of them must not become
+a flood of looks."""
+
+_IN_ADVANCE = 3
+"""How many looks in vain may come faster: when a job wakes several workers, all but one look in vain."""
+
 _LONGEST_BLIND = 1.0
 """Seconds between looks, at most, while a transaction may not have seen that the worker sleeps."""
 
@@ -29,6 +36,7 @@ class Sleeper:
         self._blind_to: object = None  # the transactions that may not have seen it fall asleep; None: they have ended
         self._found_at = -inf
         self._woken_at = -inf
+        self._vain_until = -inf
         self.look_at = inf
         """When it looks by itself; infinity: never, for it will be woken. In ``monotonic`` seconds."""
 
@@ -43,7 +51,7 @@ class Sleeper:
         self._blind_to = self._call(self._fall_asleep, self._queue)
         self._asleep = self._blind_to is not None
         self._asleep_at = now
-        self.look_at = now if self._asleep else now + LINGER
+        self.look_at = now if self._asleep else max(now + LINGER, self.not_before)
 
     def rise(self) -> None:
         """There is more to do: want no wake-ups."""
@@ -52,12 +60,21 @@ class Sleeper:
             self._asleep = False
         self.look_at = inf
 
-    def woken(self) -> None:
-        """A wake-up came. When they come fast, look by itself from now on, until it finds nothing."""
+    @property
+    def not_before(self) -> float:
+        """Until when no wake-up counts, because it looked in vain too often. In ``monotonic`` seconds."""
+        return self._vain_until - _IN_ADVANCE * VAIN
+
+    def woken(self) -> bool:
+        """A wake-up came; return whether to look now. When they come fast, look by itself until it finds nothing."""
         now = monotonic()
+        if now < self.not_before:
+            self.look_at = min(self.look_at, self.not_before)
+            return False
         if now < self._woken_at + LINGER:
             self.rise()
         self._woken_at = now
+        return True
 
     def looking(self) -> None:
         """It is about to look: by then it knows whether it must look again."""
@@ -72,6 +89,12 @@ class Sleeper:
     def found(self) -> None:
         """It found a job."""
         self._found_at = monotonic()
+        self._vain_until = -inf
+
+    def vain(self) -> None:
+        """It found none."""
+        now = monotonic()
+        self._vain_until = min(max(now, self._vain_until), now + _IN_ADVANCE * VAIN) + VAIN
 
     def _call(self, statement: sql.Composed, argument: object) -> object:
         row = self._conn.execute(statement, [argument]).fetchone()

@@ -77,3 +77,15 @@ def test_yesterdays_worker_goes_on_through_an_upgrade_and_starts_after_it(conn: 
     await_(lambda: second in done())
     third = Jobs(conn).enqueue("default")
     await_(lambda: third in done())
+
+
+@pytest.mark.parametrize("yesterdays", [True, False])
+def test_who_asks_what_is_due_as_yesterdays_worker_did_is_woken(conn: Conn, dsn: str, yesterdays: bool) -> None:
+    with psycopg.connect(dsn, autocommit=True) as worker:
+        if not yesterdays:
+            worker.execute("select set_config('ectojob.release', '0.2.0', false)")
+        worker.execute('listen "jobs.default"')
+        Jobs(worker).next_due("default")
+        Jobs(conn).enqueue("default")
+        worker.execute("select")  # what was committed before a statement is heard with it
+        assert [heard.channel for heard in worker.notifies(timeout=0)] == ["jobs.default"] * yesterdays

@@ -18,6 +18,7 @@ begin
         ('execute on function reserve_batch, begin_attempt, claim_batch', 'worker'),
         ('execute on function fall_asleep, in_flight, wake_up', 'worker'),
         ('execute on function complete, complete_batch, fail, extend, release', 'worker'),
+        ('execute on function fall_asleep, in_flight, wake_up', 'worker'),
         ('execute on function activate_scheduled, reactivate_expired, next_due', 'worker, admin'),
         ('execute on function create_queue, drop_queue, pause_queue, resume_queue', 'admin'),
         ('execute on function requeue, remove', 'admin'),
