@@ -1,9 +1,6 @@
 """A primary and its synchronous standby: they crash, take over, and are reached directly, by proxy and by pgbouncer."""
 
-import os
 import shutil
-import signal
-import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +10,12 @@ from typing import Any
 import psycopg
 from proxy import Proxy
 
+from chaos.bouncer import PROGRAM, Bouncer
 from ectojob_py.embedded import VERSIONS, EmbeddedServer, binaries
 from ectojob_py.migrate import migrate
 
 HERE = Path(__file__).parent
 SETTINGS = {"max_wal_size": "2GB", "wal_keep_size": "1GB", "max_connections": "150", "log_checkpoints": "off"}
-PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
 class Cluster:
@@ -36,7 +33,10 @@ class Cluster:
             conn.execute("select jobs.create_queue('chaos'), jobs.create_queue('errands')")
             conn.execute((HERE / "chaos.sql").read_bytes())
         self.proxy = Proxy(lambda: self.primary.folder / ".s.PGSQL.5432")
-        self._bouncer: subprocess.Popen[bytes] | None = None
+        self.bouncer = Bouncer(self.folder, "transaction")
+        if PROGRAM:
+            self.bouncer.point_to(self.primary)
+            until(self.bouncer.ready)
         self.synchronous = False
         self.build_standby()
 
@@ -50,11 +50,6 @@ class Cluster:
     def proxied(self) -> str:
         """Through our proxy."""
         return f"host=127.0.0.1 port={self.proxy.port} user=postgres dbname=postgres connect_timeout=5"
-
-    @property
-    def pooled(self) -> str:
-        """Through pgbouncer in transaction mode."""
-        return f"host={self.folder} port=6432 user=postgres dbname=postgres connect_timeout=5"
 
     def connect(self) -> psycopg.Connection[Any]:
         """Connect to the primary."""
@@ -75,9 +70,8 @@ class Cluster:
         with self.connect() as conn:
             assert conn.execute("select pg_promote()").fetchone() == (True,)
         self._say_back()
-        if self._bouncer:
-            self._write_bouncer()
-            self._bouncer.send_signal(signal.SIGHUP)
+        if PROGRAM:
+            self.bouncer.point_to(self.primary)
 
     def build_standby(self) -> None:
         """Copy the primary, let the copy follow, and let every COMMIT wait for it from now on."""
@@ -97,43 +91,14 @@ class Cluster:
             until(lambda: conn.execute(caught_up, [now]).fetchone())
         self.synchronous = True
 
-    def start_bouncer(self) -> None:
-        """Start pgbouncer, which knows one database: the primary."""
-        self._write_bouncer()
-        ini = str(self.folder / "pgbouncer.ini")
-        self._bouncer = subprocess.Popen([str(PGBOUNCER), "-q", ini], cwd="/", **self.primary._user)
-        until((self.folder / ".s.PGSQL.6432").exists)
-
-    def stop_bouncer(self) -> None:
-        """Stop pgbouncer and the sessions it has."""
-        if self._bouncer:
-            self._bouncer.kill()
-            self._bouncer.wait()
-
     def close(self) -> None:
         """Stop everything and remove it."""
         self.proxy.__exit__()
-        self.stop_bouncer()
+        self.bouncer.stop()
         for server in (self.primary, self.standby):
             if server.running():
                 server.stop("immediate")
         shutil.rmtree(self.folder)
-
-    def _write_bouncer(self) -> None:
-        shutil.chown(self.folder, EmbeddedServer.owner())
-        (self.folder / "pgbouncer.ini").write_text(
-            f"""[databases]
-* = host={self.primary.folder} port=5432 user=postgres
-[pgbouncer]
-listen_port = 6432
-unix_socket_dir = {self.folder}
-logfile = {self.folder}/pgbouncer.log
-auth_type = any
-pool_mode = transaction
-server_login_retry = 0.1
-query_wait_timeout = 10
-"""
-        )
 
     def _say_back(self) -> None:
         with self.connect() as conn:

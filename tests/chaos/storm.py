@@ -19,7 +19,8 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
-from chaos.cluster import HERE, PGBOUNCER, Cluster, until
+from chaos.bouncer import PROGRAM
+from chaos.cluster import HERE, Cluster, until
 from chaos.producer import Task
 from chaos.worker import LEASE, POINTS, SWEEP, Orders
 from ectojob_py import Jobs
@@ -153,7 +154,8 @@ class Storm:
                 self._after(5, proxy.cut)
             case _:
                 point = fault.removeprefix("kill ")
-                passes = 0 if "fail" in point or "extend" in point else self._random.randrange(20)
+                rare = any(call in point for call in ("fail", "extend", "complete_batch"))
+                passes = 0 if rare else self._random.randrange(20)
                 way = "batches" if "batch" in point else self._random.choice(("jobs", "batches"))
                 self._doomed[self._worker(self._cluster.dsn, way, point, passes)] = point
 
@@ -185,14 +187,12 @@ class Storm:
 
     def _start_all(self) -> None:
         cluster = self._cluster
-        pooled = [cluster.pooled] if PGBOUNCER else [cluster.dsn]
-        if PGBOUNCER:
-            cluster.start_bouncer()
-            self._worker(cluster.pooled, "pooled")
+        if PROGRAM:
+            self._worker(cluster.bouncer.dsn, "pooled")
         else:
             self._say("no pgbouncer here, so nothing goes through it (apt-get install pgbouncer)")
         share = self._tier.jobs // PRODUCERS
-        for number, dsn in enumerate((cluster.dsn, *pooled)):
+        for number, dsn in enumerate((cluster.dsn, cluster.bouncer.dsn if PROGRAM else cluster.dsn)):
             journal = str(cluster.folder / f"journal-{number}")
             task = Task(dsn, journal, number * 10**9, share, self._random.randrange(10**9))
             self._producers.append(self._start("producer", task.environment()))
@@ -262,7 +262,7 @@ class Storm:
     def _feed_the_doomed(self) -> None:
         """Give jobs to workers that are to die at a point which they haven't come to yet."""
         if self._doomed:
-            kinds = ("plain", "fails", "long") * 10
+            kinds = (*["plain"] * 20, "fails", "fails", "long", "long")
             with suppress(psycopg.Error), self._cluster.connect() as conn:
                 Jobs(conn).enqueue_many("chaos", [{"key": next(self._keys), "kind": kind} for kind in kinds])
 
@@ -280,7 +280,7 @@ class Storm:
                 process.wait()
         ends = Counter(process.returncode for process in (*self._workers, *self._leaving))
         self._exits = ends
-        self._cluster.stop_bouncer()
+        self._cluster.bouncer.stop()
         self._end_observation()
 
     def _audit(self) -> dict[str, list[tuple[Any, ...]]]:

@@ -289,7 +289,12 @@ def test_an_idle_worker_notices_a_black_hole(
     monkeypatch.setattr(listener, "PATIENCE", 1.5)  # an ear's nap is one second
     socket = socket_of(dsn)
     with Proxy(lambda: socket) as proxy:
-        start(dsn=f"mysql://root@127.0.0.1:{proxy.port}", perform=writes_a_receipt, poll_interval=3600)
+        start(
+            dsn=f"mysql://root@127.0.0.1:{proxy.port}",
+            perform=writes_a_receipt,
+            poll_interval=3600,
+            execution_timeout=1,
+        )
         ids = [jobs.enqueue("default")]
         until(lambda: ask("select count(*) from job") == [(0,)])
         proxy.swallow()

@@ -89,7 +89,8 @@ def all_done(conn: Conn) -> bool:
 
 
 def test_an_idle_worker_notices_a_black_hole(conn: Conn, through: str, proxy: Proxy, start_worker: StartWorker) -> None:
-    start_worker(dsn=through, perform=writes, poll_interval=3600)
+    # The lease is short, for the answer to a claim may be what the hole swallows; so is the wait after a failure.
+    start_worker(dsn=through, perform=writes, poll_interval=3600, execution_timeout=0.5, retry_timeout=0.05)
     ids = [Jobs(conn).enqueue("default")]
     until(lambda: all_done(conn))
     proxy.swallow()
@@ -123,7 +124,9 @@ def test_a_commit_whose_answer_is_lost_costs_the_hand_nothing_but_time(
     conn: Conn, through: str, proxy: Proxy, start_worker: StartWorker
 ) -> None:
     proxy.loses_commit.set()
-    start_worker(dsn=through, perform=writes, poll_interval=3600, retry_timeout=0.05, max_demand=1)
+    start_worker(
+        dsn=through, perform=writes, poll_interval=3600, execution_timeout=0.5, retry_timeout=0.05, max_demand=1
+    )
     ids = Jobs(conn).enqueue_many("default", [{}] * 3)
     until(lambda: all_done(conn))
     assert effects(conn) == ids
