@@ -35,9 +35,11 @@ def adopt(
 ) -> None:
     """Take over a table of EctoJob's with its jobs, while EctoJob goes on working.
 
-    The jobs become jobs of the queue, in one transaction; their ids stay. A view gets the table's name, and EctoJob
-    (any version, nothing changed, not restarted) works on through it, beside our workers. The table is kept as
-    TABLE_adopted, for ectojob unadopt.
+    The jobs become jobs of the queue, in one transaction; their ids stay.
+
+    A view gets the table's name. EctoJob works on through it, not restarted.
+
+    The table is kept as TABLE_adopted, for ectojob unadopt.
 
     First look: ectojob adopt public.jobs --queue emails --dry-run
 
@@ -45,9 +47,9 @@ def adopt(
 
     Both sides run: ectojob work shop.emails:perform --queue emails
 
-    When EctoJob is gone: select jobs.drop_ectojob_view('emails'); drop table public.jobs_adopted;
+    When EctoJob is gone: select jobs.drop_ectojob_view('emails')
 
-    docs/from-ectojob.md has the whole way.
+    docs/from-ectojob.md has the whole way, and what differs.
     """
     choice = chosen(ctx, dsn, schema, as_json)
     arguments = (queue, relation, dry_run, lock_timeout)
@@ -78,7 +80,7 @@ def unadopt(
 ) -> None:
     """Give an adopted table back to EctoJob, with the jobs its queue has now, while EctoJob goes on working.
 
-    Stop our workers of the queue first: what they run then rolls back, and EctoJob runs it again when its lease ends.
+    Stop our workers of the queue first: what they run then rolls back.
 
     Example: ectojob unadopt emails --dry-run
     """

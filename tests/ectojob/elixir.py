@@ -26,6 +26,9 @@ ENCODE = {
     20: lambda value: struct.pack("!q", value),  # bigint
     23: lambda value: struct.pack("!i", value),  # integer
     25: str.encode,  # text
+    1016: lambda ids: struct.pack(
+        f"!iiiii{len(ids) * 'iq'}", 1, 0, 20, len(ids), 1, *(x for id in ids for x in (8, id))
+    ),
     1043: str.encode,  # varchar
     1114: _timestamp,  # timestamp without time zone
     3802: lambda value: b"\x01" + json.dumps(value).encode(),  # jsonb
@@ -191,6 +194,23 @@ class EctoJob:
         expires = self.after(now, self.reservation_timeout)
         count, rows = self.repo.query(statement, demand, "RESERVED", expires, now)
         assert count == len(rows) <= demand
+        return self.jobs(rows)
+
+    def reserve_as_2_does(self, demand: int) -> list[Job]:
+        """What releases before 3.0 send: lock, then update, in a transaction."""
+        now = self.now()
+        select = (
+            f'SELECT j0."id" FROM {self.source} AS j0 WHERE (j0."state" = \'AVAILABLE\') '
+            'ORDER BY j0."schedule", j0."id" LIMIT $1 FOR UPDATE SKIP LOCKED'
+        )
+        update = (
+            f'UPDATE {self.source} AS j0 SET "state" = $1, "expires" = $2, "updated_at" = $3 '
+            f'WHERE (j0."id" = ANY($4)) RETURNING {self.returning}'
+        )
+        with self.repo.transaction():
+            _, ids = self.repo.query(select, demand)
+            expires = self.after(now, self.reservation_timeout)
+            _, rows = self.repo.query(update, "RESERVED", expires, now, [id for (id,) in ids])
         return self.jobs(rows)
 
     def fail_expired_at_max_attempts(self, now: datetime | None = None) -> int:
