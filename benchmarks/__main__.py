@@ -26,6 +26,7 @@ WORKLOADS = {
     "w7": "w7_held_snapshot",
     "idle": "idle",
     "wakeups": "wakeups",
+    "mariadb": "mariadb",
     "peers": "peers",
 }
 

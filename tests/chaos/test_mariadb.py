@@ -2,20 +2,17 @@
 
 import os
 import random
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pymysql
 import pytest
-from mysql import servers
+from mysql.servers import MYSQL, PrivateServer
 
 from ectojob_py import Jobs
 from ectojob_py.migrate import migrate
@@ -25,47 +22,19 @@ from .cluster import HERE
 
 JOBS, KILLS, CRASHES, SUICIDES = 2000, 6, 3, 10
 
-pytestmark = pytest.mark.skipif("mariadb" not in servers.MYSQL, reason="no mariadbd: make mariadb")
-
-
-class Server:
-    """A MariaDB server that can be killed and started again; what it says is committed is on disk."""
-
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="ectojob-chaos-"))
-        self._user = ["--user=root"] if os.geteuid() == 0 else []
-        create = [*servers._initialize("mariadb", self.folder / "data"), *self._user]
-        subprocess.run(create, check=True, capture_output=True, cwd=self.folder)
-        self.start()
-
-    @property
-    def dsn(self) -> str:
-        return f"mysql://root@/?unix_socket={self.folder / 'socket'}"
-
-    def start(self) -> None:
-        log = self.folder / "log"
-        data, socket = f"--datadir={self.folder / 'data'}", f"--socket={self.folder / 'socket'}"
-        options = ["--skip-networking", "--innodb-flush-log-at-trx-commit=1", f"--pid-file={self.folder / 'pid'}"]
-        command = [str(servers.MYSQL["mariadb"]), "--no-defaults", data, socket, *options, *self._user]
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(command, stdout=output, stderr=output, cwd=self.folder)
-        servers._wait(self._process, log)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
+pytestmark = pytest.mark.skipif("mariadb" not in MYSQL, reason="no mariadbd: make mariadb")
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
+def server() -> Iterator[PrivateServer]:
+    """A server that can be killed and started again; what it says is committed is on disk."""
+    server = PrivateServer("mariadb", "--innodb-flush-log-at-trx-commit=1")
     yield server
-    server.kill()
-    shutil.rmtree(server.folder)
+    server.remove()
 
 
 @pytest.mark.timeout(300)
-def test_killed_workers_and_servers_leave_every_job_one_effect(server: Server, capsys: Any) -> None:
+def test_killed_workers_and_servers_leave_every_job_one_effect(server: PrivateServer, capsys: Any) -> None:
     seed = random.randrange(10**6)
     chance = random.Random(seed)
     migrate(server.dsn)
@@ -103,7 +72,7 @@ def test_killed_workers_and_servers_leave_every_job_one_effect(server: Server, c
     assert set(committed) <= set(effects)
 
 
-def produce(server: Server, chance: random.Random, committed: list[int]) -> None:
+def produce(server: PrivateServer, chance: random.Random, committed: list[int]) -> None:
     """Enqueue until enough is known to be committed, ten at a time; a few jobs kill their worker."""
     dying = [{"dies": chance.choice(("before", "after"))} for _ in range(SUICIDES)]
     while len(committed) < JOBS:
@@ -116,7 +85,7 @@ def produce(server: Server, chance: random.Random, committed: list[int]) -> None
             time.sleep(0.1)
 
 
-def ask(server: Server, *queries: str) -> list[tuple[Any, ...]]:
+def ask(server: PrivateServer, *queries: str) -> list[tuple[Any, ...]]:
     """Run queries on a connection of their own; return the last one's rows."""
     with closing(connect(server.dsn, autocommit=True)) as conn, conn.cursor() as cursor:
         for query in queries:
@@ -124,7 +93,7 @@ def ask(server: Server, *queries: str) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
-def start_worker(server: Server) -> "subprocess.Popen[bytes]":
+def start_worker(server: PrivateServer) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "ectojob_py", "work", "chaos.mariadb_handlers:perform", "--queue", "default"]
     options = [
         "--execution-timeout",

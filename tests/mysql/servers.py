@@ -28,14 +28,65 @@ OPTIONS = [
 MYSQL_OPTIONS = ["--mysqlx=OFF", "--secure-file-priv=", "--skip-log-bin"]
 
 
+class PrivateServer:
+    """A server of its own folder. As root it runs as root: nobody else reaches the folder, or its socket."""
+
+    def __init__(self, name: str, *options: str) -> None:
+        """Create the data of one of ``MYSQL``; ``options`` win over those for tests, by which a crash may lose data."""
+        self.folder = Path(tempfile.mkdtemp(prefix="ectojob-test-"))
+        self.dsn = f"mysql://root@/?unix_socket={self.folder / 'socket'}"
+        user = ["--user=root"] if os.geteuid() == 0 else []
+        data = f"--datadir={self.folder / 'data'}"
+        subprocess.run([*_initialize(name), data, *user], check=True, capture_output=True, cwd=self.folder)
+        self._command = [
+            str(MYSQL[name]), "--no-defaults", data, f"--socket={self.folder / 'socket'}", f"--port={_free_port()}",
+            f"--pid-file={self.folder / 'pid'}",
+            f"--tmpdir={self.folder}",  # a server that starts removes the temporary tables of others from a shared one
+            *OPTIONS, *(MYSQL_OPTIONS if name == "mysql" else []), *user, *options,
+        ]  # fmt: skip
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it can be connected to."""
+        log = self.folder / "log"
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(self._command, stdout=output, stderr=output, cwd=self.folder)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if "ready for connections" in log.read_text(errors="replace"):
+                return
+            time.sleep(0.02)
+        raise RuntimeError(f"the server did not start:\n{log.read_text(errors='replace')}")
+
+    @property
+    def pid(self) -> int:
+        """Return its process id."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """Crash it."""
+        self._process.kill()
+        self._process.wait()
+
+    def remove(self) -> None:
+        """Crash it, and leave nothing behind."""
+        self.kill()
+        shutil.rmtree(self.folder)
+
+
 @contextmanager
 def mysql_running(name: str) -> Iterator[str]:
     """Yield the dsn of one of ``MYSQL``, of a superuser: a private server without a password, or the one given."""
-    with _given(GIVEN) if name == "mysql" and GIVEN else _private(name) as dsn:
-        yield dsn
+    if name == "mysql" and GIVEN:
+        yield from _given(GIVEN)
+        return
+    server = PrivateServer(name)
+    try:
+        yield server.dsn
+    finally:
+        server.remove()
 
 
-@contextmanager
 def _given(dsn: str) -> Iterator[str]:
     with closing(connect(dsn, autocommit=True)) as conn, conn.cursor() as cursor:
         if cursor.execute("show databases like 'jobs'"):
@@ -45,51 +96,10 @@ def _given(dsn: str) -> Iterator[str]:
         cursor.execute("drop database jobs")
 
 
-@contextmanager
-def _private(name: str) -> Iterator[str]:
-    folder = Path(tempfile.mkdtemp(prefix="ectojob-test-"))
-    data, listening, log = folder / "data", folder / "socket", folder / "log"
-    user = ["--user=root"] if os.geteuid() == 0 else []
-    subprocess.run([*_initialize(name, data), *user], check=True, capture_output=True, cwd=folder)
-    command = [MYSQL[name], "--no-defaults", f"--datadir={data}", f"--socket={listening}"]
-    with log.open("wb") as output:
-        options = [
-            *OPTIONS,
-            *(MYSQL_OPTIONS if name == "mysql" else []),
-            *user,
-            f"--port={_free_port()}",
-            f"--pid-file={folder / 'pid'}",
-            f"--tmpdir={folder}",  # a server that starts removes the temporary tables of others from a shared one
-        ]
-        process = subprocess.Popen([*command, *options], stdout=output, stderr=output, cwd=folder)
-    try:
-        _wait(process, log)
-        yield f"mysql://root@/?unix_socket={listening}"
-    finally:
-        process.kill()
-        process.wait()
-        shutil.rmtree(folder)
-
-
-def _initialize(name: str, data: Path) -> list[str]:
+def _initialize(name: str) -> list[str]:
     if name == "mysql":
-        return [MYSQL[name], "--no-defaults", "--initialize-insecure", f"--datadir={data}"]
-    return [
-        "mariadb-install-db",
-        "--no-defaults",
-        f"--datadir={data}",
-        "--auth-root-authentication-method=normal",
-        "--skip-test-db",
-    ]
-
-
-def _wait(process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        if "ready for connections" in log.read_text(errors="replace"):
-            return
-        time.sleep(0.02)
-    raise RuntimeError(f"the server did not start:\n{log.read_text(errors='replace')}")
+        return [str(MYSQL[name]), "--no-defaults", "--initialize-insecure"]
+    return ["mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]
 
 
 def _free_port() -> int:
