@@ -79,11 +79,14 @@ def test_yesterdays_worker_goes_on_through_an_upgrade_and_starts_after_it(conn: 
     await_(lambda: third in done())
 
 
-@pytest.mark.parametrize("yesterdays", [True, False])
-def test_who_asks_what_is_due_as_yesterdays_worker_did_is_woken(conn: Conn, dsn: str, yesterdays: bool) -> None:
-    with psycopg.connect(dsn, autocommit=True) as worker:
-        if not yesterdays:
-            worker.execute("select set_config('ectojob.release', '0.2.0', false)")
+@pytest.mark.parametrize(("name", "release"), [("ectojob", None), ("ectojob", "0.2.0"), ("psql", None)])
+def test_who_asks_what_is_due_as_yesterdays_worker_did_is_woken(
+    conn: Conn, dsn: str, name: str, release: str | None
+) -> None:
+    yesterdays = name == "ectojob" and release is None
+    with psycopg.connect(dsn, autocommit=True, application_name=name) as worker:
+        if release is not None:
+            worker.execute("select set_config('ectojob.release', %s, false)", [release])
         worker.execute('listen "jobs.default"')
         Jobs(worker).next_due("default")
         Jobs(conn).enqueue("default")

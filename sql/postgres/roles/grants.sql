@@ -16,7 +16,6 @@ begin
         (format('usage on schema %I', v_schema), 'producer, worker, reader, admin'),
         ('execute on function enqueue, enqueue_many, enqueue_payload', 'producer'),
         ('execute on function reserve_batch, begin_attempt, claim_batch', 'worker'),
-        ('execute on function fall_asleep, in_flight, wake_up', 'worker'),
         ('execute on function complete, complete_batch, fail, extend, release', 'worker'),
         ('execute on function fall_asleep, in_flight, wake_up', 'worker'),
         ('execute on function activate_scheduled, reactivate_expired, next_due', 'worker, admin'),
