@@ -29,6 +29,8 @@ from ectojob_py.errors import SetupError
 Process = subprocess.Popen[bytes]
 WAYS = ("jobs", "batches", "jobs", "errands", "errands")
 """How the standing workers work. Of each queue there are two at least: when one is killed, the other sweeps."""
+LEFT_BEHIND = 3
+"""The exit code of a worker with jobs that outlived the grace period."""
 PRODUCERS = 2
 PATIENCE = 60.0
 """Seconds without any job ended after which the run is a failure."""
@@ -106,7 +108,10 @@ class Storm:
         self._seconds = monotonic() - began
         self._descriptors = max(len(os.listdir(f"/proc/{worker.pid}/fd")) for worker in self._workers)
         self._stop()
-        return self._audit()
+        broken = [
+            (code, number) for code, number in self._exits.items() if code not in (0, LEFT_BEHIND, -signal.SIGKILL)
+        ]
+        return {"exit codes": broken, **self._audit()}
 
     # Faults
 
