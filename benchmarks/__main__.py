@@ -32,13 +32,16 @@ WORKLOADS = {
 
 
 def main(
-    full: Annotated[bool, typer.Option(help="The sizes of PERFORMANCE.md, five rounds; half an hour or more.")] = False,
+    full: Annotated[bool, typer.Option(help="The sizes of PERFORMANCE.md, five rounds; more than an hour.")] = False,
     only: Annotated[str, typer.Option(help=f"Some of {','.join(WORKLOADS)}.")] = "",
     fsync: Annotated[str, typer.Option(help="on, off, or on,off, as --full does.")] = "",
     rounds: Annotated[int | None, typer.Option(help="How often everything is measured.")] = None,
     hands: Annotated[int | None, typer.Option(help="Connections of a worker, and of its limit.")] = None,
     drain: Annotated[int | None, typer.Option(help="Jobs to drain one by one.")] = None,
     fast_drain: Annotated[int | None, typer.Option(help="Jobs to drain in batches.")] = None,
+    wakeups: Annotated[int | None, typer.Option(help="Enqueues that must each wake a worker; --full: 100,000.")] = None,
+    held: Annotated[int | None, typer.Option(help="Seconds of work under a held snapshot.")] = None,
+    others: Annotated[int | None, typer.Option(help="Jobs that are in the way.")] = None,
     seconds: Annotated[int | None, typer.Option(help="Length of each pgbench run.")] = None,
     out: Annotated[Path, typer.Option(help="Where the results are written.")] = HERE / "out",
 ) -> None:
@@ -46,22 +49,25 @@ def main(
     size = FULL if full else QUICK
     given = {
         "rounds": rounds, "hands": hands, "drain": drain, "fast_drain": fast_drain, "seconds": seconds,
+        "wakeups": wakeups, "held": held, "others": others and (others,),
     }  # fmt: skip
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     size = replace(size, **changes)
     names = (only or ",".join(WORKLOADS)).lower().split(",")
     console = Console()
     rows: list[Row] = []
-    with lab() as server, console.status("starting") as status:
-        for setting in (fsync or ("on,off" if full else "on")).split(","):
-            server.set_fsync(setting)
-            for name in names:
-                workload = import_module(f"benchmarks.workloads.{WORKLOADS[name]}")
-                for group in workload.groups(server, size):
-                    rows.extend(measure(group, size.rounds, setting, status.update))
-    out.mkdir(exist_ok=True)
-    (out / "results.json").write_text(json.dumps([row.as_json() for row in rows], indent=1))
-    show(rows, console)
+    try:
+        with lab() as server, console.status("starting") as status:
+            for setting in (fsync or ("on,off" if full else "on")).split(","):
+                server.set_fsync(setting)
+                for name in names:
+                    workload = import_module(f"benchmarks.workloads.{WORKLOADS[name]}")
+                    for group in workload.groups(server, size):
+                        rows.extend(measure(group, size.rounds, setting, status.update))
+    finally:  # what was measured before it was interrupted
+        out.mkdir(exist_ok=True)
+        (out / "results.json").write_text(json.dumps([row.as_json() for row in rows], indent=1))
+        show(rows, console)
     if draw(rows, out / "picture.png"):
         console.print(f"Drawn: {out / 'picture.png'}")
 

@@ -50,6 +50,8 @@ class Row:
     unit: str
     value: float
     ratio: float | None
+    cpu_ratio: float | None
+    """CPU seconds of the limit, client and server, over its own: what load from elsewhere does not blur"""
     limit: str | None
     how: str
     costs: Costs
@@ -74,16 +76,28 @@ def measure(group: Group, rounds: int, fsync: str, say: Callable[[str], None]) -
         own = samples[contestant.name]
         limit = samples[contestant.limit] if contestant.limit else None
         yield Row(
-            group.workload,
-            group.title,
-            fsync,
-            contestant.name,
-            group.unit,
-            median(sample.value for sample in own),
-            median(a.value / b.value for a, b in zip(own, limit, strict=True)) if limit else None,
-            contestant.limit,
-            contestant.how,
-            {cost: median(sample.costs[cost] for sample in own) for cost in own[0].costs},
-            [sample.value for sample in own],
-            own[-1].series,
+            workload=group.workload,
+            title=group.title,
+            fsync=fsync,
+            name=contestant.name,
+            unit=group.unit,
+            value=median(sample.value for sample in own),
+            ratio=median(a.value / b.value for a, b in zip(own, limit, strict=True)) if limit else None,
+            cpu_ratio=_cpu_ratio(own, limit) if limit else None,
+            limit=contestant.limit,
+            how=contestant.how,
+            costs={cost: median(sample.costs[cost] for sample in own) for cost in own[0].costs},
+            values=[sample.value for sample in own],
+            series=own[-1].series,
         )
+
+
+def _cpu_ratio(own: list[Sample], limit: list[Sample]) -> float | None:
+    """Return it where CPU time was read, and is more than its clock's steps."""
+    if not all("server CPU" in sample.costs and _cpu(sample) > 0 for sample in [*own, *limit]):
+        return None
+    return median(_cpu(b) / _cpu(a) for a, b in zip(own, limit, strict=True))
+
+
+def _cpu(sample: Sample) -> float:
+    return sample.costs["server CPU"] + sample.costs.get("client CPU", 0)

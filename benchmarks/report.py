@@ -6,7 +6,10 @@ from rich.table import Table
 from benchmarks.measure import Row
 
 COSTS = ("client CPU", "server CPU", "WAL", "syncs", "commits")
-NOTES = "CPU: seconds per 1,000 jobs; WAL: bytes, syncs and commits per job. Only ratios mean anything."
+NOTES = (
+    "CPU: seconds per 1,000 jobs; of CPU: the limit's over its own; WAL: bytes, syncs and commits per job. "
+    "Only ratios mean anything."
+)
 
 
 def show(rows: list[Row], console: Console) -> None:
@@ -14,7 +17,7 @@ def show(rows: list[Row], console: Console) -> None:
     table = Table(title="ectojob beside its limits: medians; ratios of the same round", title_justify="left")
     for name in ("", "fsync", "what", "how"):
         table.add_column(name, overflow="fold")
-    for name in ("figure", "ratio", *COSTS):
+    for name in ("figure", "ratio", "of CPU", *COSTS):
         table.add_column(name, justify="right")
     before = None
     for row in rows:
@@ -27,6 +30,7 @@ def show(rows: list[Row], console: Console) -> None:
             "", "", row.name, _how(row),
             f"{figure(row.value)} {row.unit}",
             "" if row.ratio is None else f"[bold]{row.ratio:.2f}[/bold]",
+            "" if row.cpu_ratio is None else f"{row.cpu_ratio:.2f}",
             *(figure(row.costs[cost]) if cost in row.costs else "" for cost in COSTS),
         )  # fmt: skip
     Console(width=max(console.width, 170)).print(table, NOTES, sep="\n")

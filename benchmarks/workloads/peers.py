@@ -24,6 +24,10 @@ INSERT = "bare INSERT into an equal table"
 def groups(lab: Lab, size: Size) -> Iterator[Group]:
     """Compare what PERFORMANCE.md's last table compares; each peer has a database of its own on the same server."""
     peers = [peer for peer in PEERS if peer.installed]
+    if missing := [peer.name for peer in PEERS if not peer.installed]:
+        print(f"Not installed, so not compared with: {', '.join(missing)}. Install them: make bench-peers")
+    if not peers:
+        return
     for peer in peers:
         _install(lab, peer)
     bulk = next(iter(w2_bulk.groups(lab, size)))
