@@ -15,8 +15,8 @@ from ectojob_py.handler import Handler, Outcome, Perform, PerformBatch, Report, 
 from ectojob_py.job import Job
 from ectojob_py.pool import Connections, Lent
 
-_TRIES = 10
-"""How often a transaction is begun anew that deadlocked, waited for a lock in vain, or couldn't be serialized."""
+_TRIES = 25
+"""How often a transaction is begun that deadlocked, waited for a lock in vain, or couldn't be serialized: about 10 s."""
 
 
 class Transactions:

@@ -27,6 +27,8 @@ from .conftest import Ask
 
 SECONDS = float(os.environ.get("ECTOJOB_LOAD_SECONDS", "3"))
 ACCOUNTS = 8
+AHEAD = threading.Semaphore(400)
+"""By how many jobs the producers may be ahead of the handlers, about."""
 
 
 class Tally(logging.Handler):
@@ -72,6 +74,7 @@ def moves_money(conn: Any, job: Job) -> None:
         for account, amount in (job.params["from"], -1), (job.params["to"], 1):
             cursor.execute("update bank.account set balance = balance + %s where id = %s", [amount, account])
         cursor.execute("insert into bank.receipt values (%s)", [job.id])
+    AHEAD.release()
 
 
 def produce(dsn: str, until_then: float, seed: int, retried: "list[int]") -> None:
@@ -79,6 +82,7 @@ def produce(dsn: str, until_then: float, seed: int, retried: "list[int]") -> Non
     dice = random.Random(seed)
     with closing(connect(dsn, autocommit=False)) as conn, conn.cursor() as cursor:
         for n in count():
+            AHEAD.acquire(timeout=1)
             if monotonic() > until_then:
                 return
             try:

@@ -12,7 +12,7 @@ import pytest
 from proxy import Proxy
 from worker.waiting import until
 
-from ectojob_py import Job, Jobs, SetupError, Worker
+from ectojob_py import Job, Jobs, SetupError, Worker, attempt
 from ectojob_py.mysql import listener
 from ectojob_py.mysql.connection import connect as open_connection
 
@@ -154,10 +154,13 @@ def test_of_two_handlers_that_deadlock_both_are_done_once(
     ids = jobs.enqueue_many("default", [{"n": 0}, {"n": 1}], max_attempts=1)
     until(lambda: ask("select count(*) from job") == [(0,)])
     assert receipts(ask) == [-2, -1, *ids]
-    assert "met a conflict, try 1 of 10: (1213" in caplog.text
+    assert "met a conflict, try 1 of 25: (1213" in caplog.text
 
 
-def test_a_handler_that_always_conflicts_fails_in_the_end(jobs: Jobs, ask: Ask, start: Any) -> None:
+def test_a_handler_that_always_conflicts_fails_in_the_end(
+    jobs: Jobs, ask: Ask, start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "_TRIES", 5)
     tries = []
 
     def perform(conn: Any, job: Job) -> None:
@@ -169,7 +172,7 @@ def test_a_handler_that_always_conflicts_fails_in_the_end(jobs: Jobs, ask: Ask, 
     id = jobs.enqueue("default", max_attempts=1)
     until(lambda: row(ask, id)[0] == "FAILED")
     assert "a deadlock" in row(ask, id)[2]
-    assert len(tries) == 10
+    assert len(tries) == 5
 
 
 def test_a_sleeping_worker_is_woken(jobs: Jobs, ask: Ask, start: Any) -> None:
