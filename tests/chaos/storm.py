@@ -29,8 +29,8 @@ from ectojob_py.errors import SetupError
 Process = subprocess.Popen[bytes]
 WAYS = ("jobs", "batches", "jobs", "errands", "errands")
 """How the standing workers work. Of each queue there are two at least: when one is killed, the other sweeps."""
-LEFT_BEHIND = 3
-"""The exit code of a worker with jobs that outlived the grace period."""
+ENDS = {0, 3, -signal.SIGKILL, -signal.SIGTERM}
+"""How workers may end: with nothing left, with jobs that outlived the grace period, killed, or before they began."""
 PRODUCERS = 2
 PATIENCE = 60.0
 """Seconds without any job ended after which the run is a failure."""
@@ -68,7 +68,10 @@ class Storm:
         self._doomed: dict[Process, str] = {}
         self._later: list[tuple[float, Callable[[], object]]] = []
         self._rebuilding: Thread | None = None
+        self._over = False
         self._keys = count(-1, -1)  # of jobs that no producer enqueued
+        self._busy_at = monotonic()
+        self._idle = 0.0
         self._progress = 0
         self._live = 0
         self.faults: Counter[str] = Counter()
@@ -77,6 +80,7 @@ class Storm:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over = True
         self._end_observation()
         for process in self._processes:
             process.kill()
@@ -108,10 +112,9 @@ class Storm:
         self._seconds = monotonic() - began
         self._descriptors = max(len(os.listdir(f"/proc/{worker.pid}/fd")) for worker in self._workers)
         self._stop()
-        broken = [
-            (code, number) for code, number in self._exits.items() if code not in (0, LEFT_BEHIND, -signal.SIGKILL)
-        ]
-        return {"exit codes": broken, **self._audit()}
+        broken = [end for end in self._exits.items() if end[0] not in ENDS]
+        idle = [(self._idle,)] if self._idle > SWEEP + 2 + 5 else []
+        return {"exit codes": broken, "i4_idle_hands": idle, **self._audit()}
 
     # Faults
 
@@ -173,8 +176,8 @@ class Storm:
 
     def _rebuild(self) -> None:
         """Build a new standby, again when a fault hits in the middle."""
-        while not self._cluster.synchronous:
-            with suppress(psycopg.Error, SetupError):
+        while not (self._cluster.synchronous or self._over):
+            with suppress(psycopg.Error, SetupError, TimeoutError):
                 self._cluster.build_standby()
 
     def _end_sessions(self, which: str) -> None:
@@ -251,13 +254,18 @@ class Storm:
 
     def _look(self) -> None:
         """Ask how far they are; nothing is known while the database is away."""
-        query = "select last_value, (select count(*) from jobs.job where state <> 'FAILED') from jobs.job_id_seq"
+        query = """select last_value, count(id), bool_or(state = 'AVAILABLE') and not bool_or(state = 'IN_PROGRESS')
+            from jobs.job_id_seq left join jobs.job on state <> 'FAILED' group by last_value"""
+        idle = False
         try:
             self._observer = self._observer or self._cluster.connect()
-            [(born, self._live)] = self._observer.execute(query).fetchall()
+            [(born, self._live, idle)] = self._observer.execute(query).fetchall()
             self._progress = max(self._progress, born - self._live)
         except psycopg.Error:
             self._end_observation()
+        if not idle:
+            self._busy_at = monotonic()
+        self._idle = max(self._idle, monotonic() - self._busy_at)
 
     def _end_observation(self) -> None:
         if self._observer:
@@ -321,7 +329,8 @@ class Storm:
             "ended": "{done} with their effect, {failed} FAILED".format(**sums) + f", in {self._seconds:.0f} s",
             "executions": f"{len(began)}, of which {len(began) - len(set(began))} repeated one of the same job",
             "errors": counted(errors.items()),
-            "leases": "{swept} ended and were swept, {late:.1f} s late at most".format(**sums),
+            "leases": "{swept} ended and were swept, {late:.1f} s late at most".format(**sums)
+            + f"; no job ran and some could for {self._idle:.1f} s at most",
             "steps": counted(edges),
             "workers": f"exit codes {counted(self._exits.items())}; {self._descriptors} descriptors at most",
         }.items():
