@@ -135,3 +135,12 @@ def test_a_transaction_that_stays_open_makes_nobody_late_for_long(place: Place, 
             for _ in range(5):
                 await_(db.jobs.enqueue("default"))
         hostile.rollback()
+
+
+def test_a_worker_reads_moments_whatever_its_role_prefers(place: Place, db: Db, owner: psycopg.Connection[Any]) -> None:
+    owner.execute("alter role a_worker set datestyle = 'German'; alter role a_worker set intervalstyle = sql_standard")
+    try:
+        with working(place) as await_:
+            await_(db.jobs.enqueue("default"))
+    finally:
+        owner.execute("alter role a_worker reset all")
