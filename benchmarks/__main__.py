@@ -1,6 +1,7 @@
 """``python -m benchmarks``: run, print the table, write the results."""
 
 import json
+import signal
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -46,6 +47,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Where the results are written.")] = HERE / "out",
 ) -> None:
     """Measure ectojob beside bare SQL on a PostgreSQL server of its own. Only ratios within one run mean anything."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the server, too
     size = FULL if full else QUICK
     given = {
         "rounds": rounds, "hands": hands, "drain": drain, "fast_drain": fast_drain, "seconds": seconds,

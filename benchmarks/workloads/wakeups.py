@@ -24,8 +24,8 @@ QUEUES = 4
 LATE = 5.0
 """Seconds after which a wake-up counts as lost."""
 
-_WINDOW = 0.004
-"""Seconds in which a worker that ran out of jobs falls asleep."""
+_WINDOW = 0.008
+"""Seconds in which a worker that ran out of jobs has fallen asleep."""
 
 
 def groups(lab: Lab, size: Size) -> Iterator[Group]:
@@ -49,8 +49,10 @@ def _count(lab: Lab, jobs: int) -> Sample:
         thread.join()
     for pair in pairs:
         pair.close()
-    cuts = quantiles([latency for pair in pairs for latency in pair.latencies], n=100)
-    return Sample(sum(pair.lost for pair in pairs), {"p50 ms": cuts[49] * 1000, "p99 ms": cuts[98] * 1000})
+    latencies = [latency * 1000 for pair in pairs for latency in pair.latencies]
+    cuts = quantiles(latencies, n=100)
+    costs = {"p50 ms": cuts[49], "p99 ms": cuts[98], "longest ms": max(latencies)}
+    return Sample(sum(pair.lost for pair in pairs), costs)
 
 
 class _Pair:
