@@ -16,7 +16,7 @@ from ectojob_py.job import Job
 from ectojob_py.pool import Connections, Lent
 
 _TRIES = 25
-"""How often a transaction is begun that deadlocked, waited for a lock in vain, or couldn't be serialized: about 10 s."""
+"""How often a transaction is begun that deadlocked, waited for a lock in vain, or couldn't be serialized; for 10 s."""
 
 
 class Transactions:

@@ -61,6 +61,20 @@ def test_every_argument_is_told_apart_from_the_columns(ask: Ask) -> None:
     assert [name for (name,) in names if name and not name.startswith("p_")] == []
 
 
+def test_whoever_begins_a_transaction_undoes_it_in_the_same_words() -> None:
+    guards = set()
+    for name in FILES:
+        text = (SQL / name).read_text()
+        guard = re.findall(
+            r"^    declare exit handler for sqlexception\n.*?^    end;\n", text, re.MULTILINE | re.DOTALL
+        )
+        begins = "call begin_call(" in text
+        assert len(guard) == begins, name
+        assert begins == ("call end_call(" in text), name
+        guards |= set(guard)
+    assert len(guards) == 1
+
+
 def test_every_statement_is_static() -> None:
     for name in FILES:
         assert not re.search(r"\b(prepare|execute immediate|deallocate)\b", (SQL / name).read_text()), name

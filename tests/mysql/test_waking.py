@@ -10,6 +10,7 @@ from contract.harness import Db, Row
 
 from ectojob_py import Jobs
 from ectojob_py.calls import calls_on
+from ectojob_py.migrate import migrate
 
 from .conftest import Ask, Connect, Connection
 
@@ -120,3 +121,25 @@ def test_a_waiter_leaves_its_place_with_its_connection(db: Db, connect: Connect,
     while ask("select id from information_schema.processlist where id = %s", thread):
         pass
     db.raw.value("wake", "default")
+
+
+def test_an_owner_without_rights_over_others_wakes_them_for_they_sleep_as_the_owner(
+    dsn: str, connect: Connect, ask: Ask
+) -> None:
+    ask("create user little identified by 'x'")
+    ask("grant all on `short lived`.* to little")
+    [(port,)] = ask("select @@port")
+    try:
+        migrate(f"mysql://little:x@127.0.0.1:{port}/?ssl_verify_cert=false", "short lived")
+        sleeper = connect()
+        with ThreadPoolExecutor(1) as pool:
+            slept = pool.submit(ask, "call `short lived`.wait_for_job('default', 60)", on=sleeper)
+            while ask(ASLEEP, sleeper.thread_id()) != [(1,)]:
+                assert not slept.done()
+            ask("call `short lived`.wake('default')")
+            with pytest.raises(pymysql.OperationalError) as interrupted:
+                slept.result(20)
+            assert interrupted.value.args[0] == INTERRUPTED
+    finally:
+        ask("drop database if exists `short lived`")
+        ask("drop user little")

@@ -1,4 +1,7 @@
 -- What every transition starts with: the server's own clock, and a transaction.
+--
+-- The handler that undoes it stands in each file, the same in all: a procedure might be missing in the middle of a call
+-- that a deploy on MySQL runs into, and the call would be half undone.
 
 /*!80000 drop procedure if exists begin_call */ //
 
