@@ -72,11 +72,18 @@ POSTGRES = [
         "contract/test_complete_batch.py::test_the_same_job_twice_completes_none[{db}]",
     ),
     Mutant(
-        "complete_batch: what was extended meanwhile is lost",
-        "support/complete_rest.sql",
-        "perform complete(",
-        "perform raise_lease_lost(",
-        ORDERS % "complete_batch-extend",
+        "complete_batch: no fence",
+        "transitions/complete_batch.sql",
+        "            and job.attempt = complete_batch.attempts[array_position(complete_batch.ids, job.id)]\n",
+        "",
+        STATES % "complete_batch_stale-IN_PROGRESS",
+    ),
+    Mutant(
+        "complete_batch: the state is not checked",
+        "transitions/complete_batch.sql",
+        "            and job.state = 'IN_PROGRESS'\n",
+        "",
+        ORDERS % "complete_batch-reactivate_expired",
     ),
     Mutant(
         "complete_batch: some instead of all",
