@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ectojob_py import demo_staff
 from ectojob_py.embedded import VERSIONS, EmbeddedServer, binaries
 from ectojob_py.engine import kind_of, room_of
 from ectojob_py.errors import SetupError
@@ -88,13 +89,14 @@ class _Shop:
 
     def __init__(self, dsn: str, folder: Path, psql: str) -> None:
         self._psql = psql
-        self._dsn = dsn
+        self._dsn = self._till = self._worker = dsn
+        self._staff = ExitStack()
         self._on_mysql = kind_of(dsn) == "mysql"
         self._log = folder / "worker.log"
         folder.mkdir(exist_ok=True)
         self._log.unlink(missing_ok=True)
         self._console = Console()
-        self._session = self._connect()
+        self._session = self._connect(dsn)
 
     def run(self) -> int:
         self._say("[bold]1.[/] Installing ectojob, and opening a small shop")
@@ -107,16 +109,33 @@ class _Shop:
         return self._audit()
 
     def close(self) -> None:
+        self._staff.close()
         self._session.close()
 
     def _open(self) -> None:
-        migrate(self._dsn)
+        with_roles = not self._on_mysql and demo_staff.install(self._dsn)
+        if not with_roles:
+            migrate(self._dsn)
         jobs = self._session.jobs
         jobs.create_queue(QUEUE)
         jobs.drop_queue(QUEUE, force=True)  # what an earlier run left on this database
         jobs.create_queue(QUEUE, 3, execution_timeout=timedelta(seconds=3), retry_timeout=timedelta(seconds=0.5))
         self._session.run((SHOP / ("shop.mysql.sql" if self._on_mysql else "shop.sql")).read_text())
         self._session.run("insert into demo_shop.till values (%s, %s, %s, %s, %s, %s, %s)", _sales())
+        self._hire(with_roles)
+
+    def _hire(self, with_roles: bool) -> None:
+        """Let the till and the workers log in as members of their roles, if may be."""
+        why = "without roles here"
+        if with_roles:
+            try:
+                self._till, self._worker = self._staff.enter_context(demo_staff.hired(self._dsn))
+            except psycopg.Error as error:
+                why = str(error).strip().partition("\n")[0]
+            else:
+                self._say("   The till logs in as a member of jobs_producer, the workers of jobs_worker")
+                return
+        self._say(f"   Everybody logs in as the owner: {why}")
 
     def _trade(self) -> None:
         orders = self._count("select count(*) from demo_shop.till where card = 'accepted'")
@@ -179,17 +198,17 @@ class _Shop:
             self._say("[bold red]The audit does not hold.[/]")
         return 0 if holds else 1
 
-    def _connect(self) -> Session:
-        return cast(Session, room_of(self._dsn, "session").Session(self._dsn, "jobs"))
+    def _connect(self, dsn: str) -> Session:
+        return cast(Session, room_of(dsn, "session").Session(dsn, "jobs"))
 
     def _place_orders(self) -> None:
-        with closing(self._connect()) as session:
+        with closing(self._connect(self._till)) as session:
             session.run("call demo_shop.place_orders()")
 
     def _start_worker(self) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "ectojob_py", "work", "shop:perform", "--queue", QUEUE, "--max-demand", "10"]
         with self._log.open("ab") as log:
-            return subprocess.Popen(command, cwd=SHOP, stderr=log, env={**os.environ, "DATABASE_URL": self._dsn})
+            return subprocess.Popen(command, cwd=SHOP, stderr=log, env={**os.environ, "DATABASE_URL": self._worker})
 
     def _waiting(self) -> int:
         return self._count("select still_waiting from demo_shop.audit")
