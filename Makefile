@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo psql test test-mysql load-mysql test-ectojob chaos faults mutants bench bench-peers mariadb check lint types dist clean
+.PHONY: help demo psql test test-mysql load-mysql test-ectojob chaos faults mutants unasync bench bench-peers mariadb check lint types dist clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -60,6 +60,9 @@ mariadb:
 
 chaos: .venv/dev  ## Kill workers and databases under load, and audit what is left; ARGS=--long for a million jobs
 	cd tests && ../$(BIN)/python -m chaos $(ARGS)
+
+unasync: .venv/dev  ## Make the sync modules anew from their async originals, *_async.py
+	$(BIN)/python tests/client/unasync.py
 
 check: lint types  ## Check style and types
 

@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from ectojob_py.client import Jobs
+from ectojob_py.client_async import AsyncJobs
 from ectojob_py.errors import (
     HandlerError,
     JobNotFailed,
@@ -17,6 +18,7 @@ from ectojob_py.worker import Worker
 
 __version__ = version("ectojob")
 __all__ = [
+    "AsyncJobs",
     "HandlerError",
     "Job",
     "JobNotFailed",

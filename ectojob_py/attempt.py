@@ -1,9 +1,9 @@
+# Made from attempt_async.py by tests/client/unasync.py: change that one, then run make unasync.
 """Attempts at jobs: the handler, and the completion in the same transaction, or later without one."""
 
 import logging
 import random
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from itertools import count, groupby
 from operator import attrgetter
 from time import perf_counter, sleep
@@ -23,7 +23,7 @@ class Transactions:
     """Runs a handler for one or several jobs in one transaction that completes them, on connections of a pool."""
 
     def __init__(
-        self, perform: PerformBatch, engine: Engine, pool: Connections[Any], schema: str, log: logging.Logger
+        self, perform: PerformBatch, pool: Connections[Any], engine: Engine, schema: str, log: logging.Logger
     ) -> None:
         """Take the handler of a batch; ``singly`` makes one of a handler of one job."""
         self._engine = engine
@@ -56,7 +56,8 @@ class Transactions:
         if len(jobs) == 1:
             return reports(Outcome.FAILED, failure)
         self._log.warning("a batch of %d failed, its jobs run one by one: %s", len(jobs), failure)
-        return [report for job in jobs for report in self.run([job])]
+        lost = [Report(job, Outcome.FAILED, 0.0, failure) for job in jobs if job.lease_lost.is_set()]
+        return lost + [report for job in jobs if not job.lease_lost.is_set() for report in self.run([job])]
 
     def _perform_and_complete(self, conn: Lent, jobs: list[Job]) -> None:
         """Do both in one transaction, and all of it anew when it had to yield to another transaction."""
@@ -75,9 +76,14 @@ class Transactions:
                 return
 
     def _give_back(self, conn: Lent) -> None:
-        with suppress(*self._engine.Error):  # a broken connection is the pool's to replace
+        try:
             conn.reset()
-        self._pool.putconn(conn)
+        except BaseException as error:
+            conn.discard()  # a broken connection is the pool's to replace
+            if not isinstance(error, self._engine.Error):
+                raise
+        finally:
+            self._pool.putconn(conn)
 
 
 class Errands:

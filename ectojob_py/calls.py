@@ -7,6 +7,7 @@ import psycopg
 
 from ectojob_py.job import Job
 from ectojob_py.postgres.calls import PostgresCalls
+from ectojob_py.postgres.calls_async import AsyncPostgresCalls
 
 
 class Calls(Protocol):
@@ -38,4 +39,12 @@ def calls_on(conn: Any, schema: str) -> Calls:
         f"Jobs needs a psycopg 3 or PyMySQL connection, not {kind}; take the one beneath: "
         "session.connection().connection.driver_connection in SQLAlchemy, connection.connection in Django"
     )
+    raise TypeError(msg)
+
+
+def async_calls_on(conn: Any, schema: str) -> AsyncPostgresCalls:
+    """Return the calls that are awaited; only psycopg has them."""
+    if isinstance(conn, psycopg.AsyncConnection):
+        return AsyncPostgresCalls(conn, schema)
+    msg = f"AsyncJobs needs a psycopg 3 AsyncConnection, not {type(conn).__module__}.{type(conn).__qualname__}"
     raise TypeError(msg)

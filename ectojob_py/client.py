@@ -1,3 +1,4 @@
+# Made from client_async.py by tests/client/unasync.py: change that one, then run make unasync.
 """The SQL functions as Python methods: your connection goes in, rows come out."""
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +20,7 @@ class Jobs:
     """
 
     def __init__(self, conn: Any, schema: str = "jobs") -> None:
-        """Take a psycopg 3 connection, and the schema that ectojob is installed in."""
+        """Take a psycopg 3 Connection, and the schema that ectojob is installed in."""
         self._calls = calls_on(conn, schema)
 
     # Queues

@@ -11,6 +11,7 @@ from ectojob_py.client import Jobs
 from ectojob_py.errors import SetupError
 from ectojob_py.job import Job
 from ectojob_py.pool import Connections
+from ectojob_py.pool_async import AsyncConnections
 
 
 class Listener(AbstractContextManager["Listener"], Protocol):
@@ -49,6 +50,10 @@ class Engine(Protocol):
     @property
     def open_pool(self) -> Callable[[str], Connections[Any]]:
         """Make a pool of handlers' connections: dsn."""
+
+    @property
+    def open_async_pool(self) -> Callable[[str], AsyncConnections[Any]]:
+        """Make a pool of async handlers' connections: dsn. Raises ``SetupError`` where there can't be any."""
 
     @property
     def setup_error(self) -> Callable[[Exception, str], SetupError]:

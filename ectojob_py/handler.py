@@ -1,11 +1,13 @@
 """What a person writes: the handlers, and what became of a run of one."""
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
+from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard, TypeVar
 
 from ectojob_py.errors import HandlerError
 from ectojob_py.job import Job
@@ -16,6 +18,11 @@ Handler = Callable[..., object]
 """``perform(conn, job)``; without a transaction, ``perform(job)``."""
 Perform = Handler | Mapping[str, Handler]
 PerformBatch = Callable[[Any, list[Job]], object]
+AsyncHandler = Callable[..., Awaitable[object]]
+AsyncPerform = AsyncHandler | Mapping[str, AsyncHandler]
+AsyncPerformBatch = Callable[[Any, list[Job]], Awaitable[object]]
+
+_Handler = TypeVar("_Handler", Handler, AsyncHandler)
 
 
 class Outcome(Enum):
@@ -44,12 +51,34 @@ class Performance(Protocol):
         """Run the handler for these jobs, and report on each. Never raises."""
 
 
-def handler_for(perform: Perform) -> Callable[[Job], Handler]:
+class AsyncPerformance(Protocol):
+    """What hands do with jobs whose handler is async."""
+
+    async def run(self, jobs: list[Job]) -> list[Report]:
+        """Run the handler for these jobs, and report on each. Never raises, unless cancelled."""
+
+
+def is_async(perform: Perform | AsyncPerform) -> TypeGuard[AsyncPerform]:
+    """Tell whether a handler, or every one of a mapping, is to be awaited; raise ``ValueError`` when only some are."""
+    handlers = list(perform.values()) if isinstance(perform, Mapping) else [perform]
+    found = {_awaited(handler) for handler in handlers}
+    if len(found) > 1:
+        raise ValueError("some of the handlers are async and some are not: write all with async def, or none")
+    return found == {True}
+
+
+def _awaited(handler: Handler) -> bool:
+    while isinstance(handler, partial):
+        handler = handler.func
+    return iscoroutinefunction(handler) or iscoroutinefunction(getattr(type(handler), "__call__", None))  # noqa: B004
+
+
+def handler_for(perform: _Handler | Mapping[str, _Handler]) -> Callable[[Job], _Handler]:
     """Return what finds a job's handler: there is one, or one per ``params["type"]``."""
     if not isinstance(perform, Mapping):
         return lambda _job: perform
 
-    def find(job: Job) -> Handler:
+    def find(job: Job) -> _Handler:
         kind = job.params.get("type")
         handler = perform.get(kind) if isinstance(kind, str) else None
         if handler is None:

@@ -1,14 +1,18 @@
-"""The threads that run handlers."""
+"""The hands that run handlers: threads, or tasks of one event loop."""
 
+import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from math import inf
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
+from typing import cast
 
 from ectojob_py.bell import Bell
-from ectojob_py.handler import Outcome, Performance, Report
+from ectojob_py.handler import AsyncPerformance, Outcome, Performance, Report, describe
 from ectojob_py.job import Job
 
 _AHEAD = 0.05
@@ -22,20 +26,18 @@ MANY = 100
 """How many reports are worth waking the worker for, when it is going to look within milliseconds anyway."""
 
 
-class Hands:
-    """Up to ``size`` threads, each started when there is a job for it; a free hand takes what is given at once.
+class Hands(ABC):
+    """Up to ``size`` hands; a free one takes what is given at once.
 
-    The threads are daemons: a handler that outlives the worker's grace period doesn't keep the process alive.
+    Their threads are daemons: a handler that outlives the worker's grace period doesn't keep the process alive.
     """
 
-    def __init__(self, size: int, most: int, batch: int, performance: Performance, bell: Bell) -> None:
-        """Take how many threads, how many jobs they hold at most, how many of them a thread takes at once."""
+    def __init__(self, size: int, most: int, batch: int, bell: Bell) -> None:
+        """Take how many hands, how many jobs they hold at most, how many of them a hand takes at once."""
         self._size = size
         self._most = most
         self._batch = batch
-        self._performance = performance
         self._bell = bell
-        self._threads = 0
         self._held = 0
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._reports: deque[Report] = deque()
@@ -67,12 +69,10 @@ class Hands:
     def give(self, job: Job) -> None:
         """Run a job on the next free hand."""
         self._held += 1
-        if self._threads < self._size and self._threads * self._batch < self._held:
-            self._threads += 1
-            Thread(target=self._work, name=f"ectojob-hand-{self._threads}", daemon=True).start()
         if not self._jobs.qsize():
             self._taken_at = monotonic()
         self._jobs.put(job)
+        self._wake()
 
     def reports(self) -> Iterator[Report]:
         """Yield what has ended since the last call."""
@@ -98,10 +98,13 @@ class Hands:
         self._held -= len(jobs)
         return jobs
 
+    @abstractmethod
     def close(self) -> None:
-        """Let the threads that are free end."""
-        for _ in range(self._threads):
-            self._jobs.put(None)
+        """Let the hands that are free end."""
+
+    @abstractmethod
+    def _wake(self) -> None:
+        """See to it that a free hand takes the job that was given."""
 
     def _next(self) -> Job | None:
         try:
@@ -109,19 +112,90 @@ class Hands:
         except Empty:
             return None
 
-    def _work(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            self._taken_at = monotonic()
-            jobs = [first]
-            while len(jobs) < self._batch and (job := self._next()) is not None:
-                jobs.append(job)
-            reports = self._performance.run(jobs)
-            self._reports.extend(reports)
-            if self._wanted(reports):
-                self._bell.ring()
+    def _batch_of(self, first: Job | None) -> list[Job]:
+        """Return what a hand takes at once, beginning with ``first``; ``None``: with nothing."""
+        self._taken_at = monotonic()
+        jobs = [] if first is None else [first]
+        while len(jobs) < self._batch and (job := self._next()) is not None:
+            jobs.append(job)
+        return jobs
+
+    def _tell(self, reports: list[Report]) -> None:
+        """Leave reports for the worker, and ring when it should hear of them now."""
+        self._reports.extend(reports)
+        if self._wanted(reports):
+            self._bell.ring()
 
     def _wanted(self, reports: list[Report]) -> bool:
         """Tell whether the worker should hear of it now: it has to claim, or to tell the database."""
         if self._jobs.qsize() <= self._ahead // 2:
             return not self.patient or not self._jobs.qsize() or len(self._reports) >= MANY
         return any(report.outcome is not Outcome.DONE for report in reports) and not self.patient
+
+
+class Threads(Hands):
+    """Hands for handlers that block, each a thread that is started when there is a job for it."""
+
+    def __init__(self, size: int, most: int, batch: int, performance: Performance, bell: Bell) -> None:
+        """Take what ``Hands`` takes, and what they do."""
+        super().__init__(size, most, batch, bell)
+        self._performance = performance
+        self._threads = 0
+
+    def close(self) -> None:
+        """Let the threads that are free end."""
+        for _ in range(self._threads):
+            self._jobs.put(None)
+
+    def _wake(self) -> None:
+        if self._threads < self._size and self._threads * self._batch < self._held:
+            self._threads += 1
+            Thread(target=self._work, name=f"ectojob-hand-{self._threads}", daemon=True).start()
+
+    def _work(self) -> None:
+        while (first := self._jobs.get()) is not None:
+            self._tell(self._performance.run(self._batch_of(first)))
+
+
+class Tasks(Hands):
+    """Hands for handlers that are async: tasks on one event loop, which has a thread of its own.
+
+    A handler that outlives the worker's grace period is cancelled.
+    """
+
+    def __init__(self, size: int, most: int, batch: int, performance: AsyncPerformance, bell: Bell) -> None:
+        """Take what ``Hands`` takes, and what they do."""
+        super().__init__(size, most, batch, bell)
+        self._performance = performance
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._closing = asyncio.Event()
+        Thread(target=self._work, name="ectojob-loop", daemon=True).start()
+
+    def close(self) -> None:
+        """Cancel what runs, and let the loop end."""
+        self._loop.call_soon_threadsafe(self._closing.set)
+
+    def _wake(self) -> None:
+        self._loop.call_soon_threadsafe(self._look)
+
+    def _work(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            while not self._closing.is_set():
+                with suppress(BaseException):  # such as SystemExit in a task that a handler began: it ends that alone
+                    runner.run(self._closing.wait())
+
+    def _look(self) -> None:
+        """Begin a task for whatever waits, on the loop."""
+        while len(self._tasks) < self._size and (jobs := self._batch_of(None)):
+            self._tasks.add(self._loop.create_task(self._run(jobs)))
+
+    async def _run(self, jobs: list[Job]) -> None:
+        try:
+            reports = await self._performance.run(jobs)
+        except BaseException as error:  # noqa: BLE001 - a handler may have its own task cancelled at any moment
+            reports = [Report(job, Outcome.FAILED, 0.0, describe(error)) for job in jobs]
+        self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+        self._tell(reports)
+        if not self._closing.is_set():
+            self._look()

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from math import inf
 from time import monotonic
+from typing import Any
 
 from ectojob_py.attempt import Errands, Transactions
+from ectojob_py.attempt_async import AsyncErrands, AsyncTransactions
 from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
 from ectojob_py.completions import Completions
 from ectojob_py.engine import Engine, Listener
-from ectojob_py.handler import Outcome, Performance, PerformBatch, Report
-from ectojob_py.hands import Hands
+from ectojob_py.handler import AsyncPerformBatch, Outcome, PerformBatch, Report, is_async
+from ectojob_py.hands import Hands, Tasks, Threads
 from ectojob_py.job import Job
 from ectojob_py.leases import Leases
+from ectojob_py.stock import Stock
 
 _OVERDUE_PAUSE = 0.05
 """Seconds before the sweep looks again: at what was due and locked by someone else, or when it is told to."""
@@ -29,7 +32,7 @@ class Options:
     dsn: str
     schema: str
     queues: tuple[str, ...]
-    perform: PerformBatch | Errands
+    perform: PerformBatch | Errands | AsyncPerformBatch | AsyncErrands
     hands: int
     max_demand: int
     batch_size: int
@@ -49,9 +52,7 @@ class Shift:
         self._log = options.log
         self._bell = Bell()
         self._attention_span = engine.attention_span
-        self._pool = engine.open_pool(options.dsn)
-        performance = self._performance(engine)
-        self._hands = Hands(options.hands, options.max_demand, options.batch_size, performance, self._bell)
+        self._pool, self._hands = self._open(engine)
         self._completions = Completions(options.log)
         self._leases = Leases()
         self._turns = deque(options.queues)
@@ -98,11 +99,17 @@ class Shift:
             for queue in rescheduled:
                 self._sweep_at[queue] = min(self._sweep_at[queue], self._swept_at.get(queue, 0.0) + _OVERDUE_PAUSE)
 
-    def _performance(self, engine: Engine) -> Performance:
+    def _open(self, engine: Engine) -> tuple[Stock[Any], Hands]:
         options = self._options
-        if isinstance(options.perform, Errands):
-            return options.perform
-        return Transactions(options.perform, engine, self._pool, options.schema, options.log)
+        perform, how = options.perform, (engine, options.schema, options.log)
+        size = (options.hands, options.max_demand, options.batch_size)
+        if isinstance(perform, AsyncErrands) or (not isinstance(perform, Errands) and is_async(perform)):
+            stock = engine.open_async_pool(options.dsn)
+            awaited = perform if isinstance(perform, AsyncErrands) else AsyncTransactions(perform, stock, *how)
+            return stock, Tasks(*size, awaited, self._bell)
+        pool = engine.open_pool(options.dsn)
+        called = perform if isinstance(perform, Errands) else Transactions(perform, pool, *how)
+        return pool, Threads(*size, called, self._bell)
 
     def pause(self, seconds: float) -> None:
         """Sleep while there is no connection, unless the shift is over before that."""

@@ -12,9 +12,10 @@ from math import inf
 from time import monotonic
 
 from ectojob_py.attempt import Errands, singly
+from ectojob_py.attempt_async import AsyncErrands, async_singly
 from ectojob_py.engine import Listener, engine_of
 from ectojob_py.errors import SetupError
-from ectojob_py.handler import Perform, PerformBatch
+from ectojob_py.handler import AsyncPerform, AsyncPerformBatch, Perform, PerformBatch, is_async
 from ectojob_py.release import check_release
 from ectojob_py.shift import Options, Shift
 
@@ -33,8 +34,8 @@ class Worker:
         dsn: str,
         queue: str | Sequence[str] = "default",
         *,
-        perform: Perform | None = None,
-        perform_batch: PerformBatch | None = None,
+        perform: Perform | AsyncPerform | None = None,
+        perform_batch: PerformBatch | AsyncPerformBatch | None = None,
         transaction: bool = True,
         max_demand: int = 100,
         batch_size: int | None = None,
@@ -53,14 +54,17 @@ class Worker:
         everything but ending the transaction, and fails the job by raising. Or, with ``transaction=False``,
         ``perform(job)`` for a handler that writes nothing here: its jobs are completed many at a time, at most 10 ms
         later, at least once. Or instead ``perform_batch(conn, jobs)``: up to ``batch_size`` jobs (``None``: half of
-        ``max_demand``) complete in one transaction, or run one by one when that fails.
+        ``max_demand``) complete in one transaction, or run one by one when that fails. On PostgreSQL any of these may
+        be ``async def``: they run on one event loop, ``conn`` is a ``psycopg.AsyncConnection``, and what outlives the
+        grace period is cancelled.
 
         ``max_demand``: how many jobs are held at once: those that run, and, when they are quick, those that are next.
-        ``connections``: how many handlers run at once, each on a thread and connection of its own; ``None``:
-        ``max_demand``, at most 20; 2 for batches. ``poll_interval``: how often to look without being woken.
+        ``connections``: how many handlers run at once, each on a thread (if not async) and connection of its own;
+        ``None``: ``max_demand``, at most 20; 2 for batches; all of ``max_demand`` for async ones that need none.
+        ``poll_interval``: how often to look without being woken.
         ``execution_timeout``, ``retry_timeout``: ``None``: the queue's. ``grace``: how long running handlers may go on
         after a stop. ``log_level``: of the line that each job logs when done. Raises ``ValueError`` for a number that
-        isn't positive, and for handlers that don't go together.
+        isn't positive, and for handlers that don't go together; ``SetupError`` for async ones on MySQL.
         """
         for name, value in {
             "max_demand": max_demand,
@@ -76,12 +80,16 @@ class Worker:
         if perform is not None and perform_batch is not None:
             raise ValueError("pass either perform or perform_batch")
         self._log = logging.getLogger("ectojob") if log else _silent()
+        performed = _performance(perform, perform_batch, transaction, self._log)
+        few = _FEW if perform_batch is None else _FEW_BATCHES
+        if isinstance(performed, AsyncErrands):
+            few = max_demand
         self._options = Options(
             dsn=dsn,
             schema=schema,
             queues=(queue,) if isinstance(queue, str) else tuple(queue),
-            perform=_performance(perform, perform_batch, transaction, self._log),
-            hands=min(max_demand, connections or (_FEW if perform_batch is None else _FEW_BATCHES)),
+            perform=performed,
+            hands=min(max_demand, connections or few),
             max_demand=max_demand,
             batch_size=1 if perform_batch is None else batch_size or max(1, max_demand // 2),
             poll_interval=poll_interval,
@@ -91,6 +99,9 @@ class Worker:
             log_level=logging.getLevelNamesMapping()[log_level.upper()],
         )
         self._engine = engine_of(dsn)
+        given = perform_batch if perform is None else perform
+        if given is not None and is_async(given):
+            self._engine.open_async_pool(dsn)  # it opens nothing yet, and raises where there is nothing to await
         self._grace = grace
         self._shift: Shift | None = None
         self._deadline = inf
@@ -113,7 +124,7 @@ class Worker:
         not serve this one. Once it runs, it outlives whatever happens to the database, connecting again with back-off;
         unless such a release was deployed, which lets it stop as ``stop`` does and then raise ``SetupError``.
         """
-        self._check()
+        self.check()
         self._shift = Shift(self._options, self._engine)
         if self._deadline < inf:
             self._shift.stop(self._deadline)
@@ -147,7 +158,7 @@ class Worker:
     def _listener(self) -> Listener:
         return self._engine.Listener(self._options.dsn, self._options.schema, self._options.queues)
 
-    def _check(self) -> None:
+    def check(self) -> None:
         """Raise ``SetupError`` for what would keep this worker from ever running a job."""
         try:
             with self._listener() as listener:
@@ -188,8 +199,13 @@ class Worker:
 
 
 def _performance(
-    perform: Perform | None, perform_batch: PerformBatch | None, transaction: bool, log: logging.Logger
-) -> PerformBatch | Errands:
+    perform: Perform | AsyncPerform | None,
+    perform_batch: PerformBatch | AsyncPerformBatch | None,
+    transaction: bool,
+    log: logging.Logger,
+) -> PerformBatch | Errands | AsyncPerformBatch | AsyncErrands:
+    if perform is not None and is_async(perform):
+        return async_singly(perform) if transaction else AsyncErrands(perform, log)
     if perform is not None:
         return singly(perform) if transaction else Errands(perform, log)
     if perform_batch is None or not transaction:

@@ -1,6 +1,7 @@
 """What a worker needs of MySQL and MariaDB."""
 
 from functools import partial
+from typing import NoReturn
 
 import psycopg
 import pymysql
@@ -11,7 +12,7 @@ from ectojob_py.mysql.handler_connection import READ_COMMITTED, HandlerConnectio
 from ectojob_py.mysql.listener import NAP, Listener
 from ectojob_py.pool import Connections
 
-__all__ = ["Error", "Listener", "attention_span", "open_pool", "setup_error"]
+__all__ = ["Error", "Listener", "attention_span", "open_async_pool", "open_pool", "setup_error"]
 
 Error = (pymysql.MySQLError, psycopg.DatabaseError)
 """What the driver raises, and what ``MysqlCalls`` makes of the codes of the contract."""
@@ -25,6 +26,11 @@ def open_pool(dsn: str) -> Connections[HandlerConnection]:
     """Make a pool of handlers' connections."""
     options = {"autocommit": False, "init_command": READ_COMMITTED}
     return Connections(partial(connect, dsn, HandlerConnection, **options), pymysql.OperationalError)
+
+
+def open_async_pool(_dsn: str) -> NoReturn:
+    """Refuse: PyMySQL has nothing to await."""
+    raise SetupError("async handlers need PostgreSQL", "Write them with def; PyMySQL has nothing to await.")
 
 
 def setup_error(error: Exception, schema: str) -> SetupError:

@@ -92,6 +92,10 @@ class HandlerConnection(Guard, pymysql.Connection):
         with suppress(pymysql.Error):
             super().close()
 
+    def discard(self) -> None:
+        """Close it; nobody uses it."""
+        self.close()
+
     def autocommit(self, value: bool) -> None:
         """Set autocommit; not for handlers."""
         self.refuse("set autocommit")

@@ -1,3 +1,4 @@
+# Made from connection_async.py by tests/client/unasync.py: change that one, then run make unasync.
 """The connections a worker opens: one that listens and one per running handler."""
 
 from collections.abc import Callable, Iterator
@@ -7,28 +8,12 @@ from types import TracebackType
 from typing import Any
 
 import psycopg
-from psycopg import conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from ectojob_py.errors import HandlerError
 from ectojob_py.guard import ENDED, Guard
 from ectojob_py.postgres.heartbeat import LivelyConnection
-
-# A peer that vanished without a word is noticed after 15 s instead of two hours.
-_DEFAULTS = {
-    "application_name": "ectojob",
-    "connect_timeout": "10",
-    "keepalives_idle": "5",
-    "keepalives_interval": "5",
-    "keepalives_count": "2",
-    "tcp_user_timeout": "15000",
-}
-
-
-def with_defaults(dsn: str) -> str:
-    """Return the dsn with a worker's settings where it says nothing itself."""
-    return conninfo.make_conninfo("", **{**_DEFAULTS, **conninfo.conninfo_to_dict(dsn)})
 
 
 class HandlerCursor(psycopg.Cursor[Any]):
@@ -73,7 +58,7 @@ class HandlerConnection(Guard, LivelyConnection):
     def finish(self, complete: Callable[[], object]) -> None:
         """Complete the job and commit; a handler that wrote nothing needs no BEGIN and COMMIT around that."""
         if self.pgconn.transaction_status == TransactionStatus.IDLE:
-            self.autocommit = True
+            self.set_autocommit(True)
             complete()
         else:
             complete()
@@ -84,9 +69,11 @@ class HandlerConnection(Guard, LivelyConnection):
         if self.pgconn.transaction_status != TransactionStatus.IDLE:
             self.rollback()
         if self.autocommit:
-            self.autocommit = False
+            self.set_autocommit(False)
         if (self.isolation_level, self.read_only, self.deferrable) != (None, None, None):  # each takes its time to set
-            self.isolation_level = self.read_only = self.deferrable = None
+            self.set_isolation_level(None)
+            self.set_read_only(None)
+            self.set_deferrable(None)
         self.row_factory, self.cursor_factory = tuple_row, HandlerCursor
 
     def watch(self, command: str | None) -> None:
@@ -135,6 +122,10 @@ class HandlerConnection(Guard, LivelyConnection):
         """Close; not for handlers."""
         self.refuse("called close()")
         super().close()
+
+    def discard(self) -> None:
+        """Close without a word, from whatever thread; nobody uses it."""
+        self.pgconn.finish()
 
     def set_autocommit(self, value: bool) -> None:
         """Set autocommit; not for handlers."""

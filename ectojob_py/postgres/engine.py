@@ -7,10 +7,13 @@ import psycopg
 
 from ectojob_py.errors import SetupError, UnknownQueue
 from ectojob_py.pool import Connections
-from ectojob_py.postgres.connection import HandlerConnection, with_defaults
+from ectojob_py.pool_async import AsyncConnections
+from ectojob_py.postgres.connection import HandlerConnection
+from ectojob_py.postgres.connection_async import AsyncHandlerConnection
+from ectojob_py.postgres.dsn import with_defaults
 from ectojob_py.postgres.listener import Listener
 
-__all__ = ["Error", "Listener", "attention_span", "open_pool", "setup_error"]
+__all__ = ["Error", "Listener", "attention_span", "open_async_pool", "open_pool", "setup_error"]
 
 Error = (psycopg.Error,)
 attention_span = inf
@@ -19,6 +22,11 @@ attention_span = inf
 def open_pool(dsn: str) -> Connections[HandlerConnection]:
     """Make a pool of handlers' connections."""
     return Connections(partial(HandlerConnection.connect, with_defaults(dsn)), psycopg.OperationalError)
+
+
+def open_async_pool(dsn: str) -> AsyncConnections[AsyncHandlerConnection]:
+    """Make a pool of async handlers' connections."""
+    return AsyncConnections(partial(AsyncHandlerConnection.connect, with_defaults(dsn)), psycopg.OperationalError)
 
 
 def setup_error(error: Exception, schema: str) -> SetupError:

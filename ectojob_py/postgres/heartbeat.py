@@ -20,7 +20,7 @@ PATIENCE = 15.0
 _READABLE = 1
 
 
-class _ImpatientConnection(psycopg.Connection[Any]):
+class _Impatient(psycopg.BaseConnection[Any]):
     """A connection that raises ``psycopg.OperationalError`` when an answer is not there in time."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -33,10 +33,6 @@ class _ImpatientConnection(psycopg.Connection[Any]):
         """Seconds that it waits for an answer."""
         return PATIENCE
 
-    def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
-        """Wait as psycopg does, but not for ever."""
-        return super().wait(self._listening(gen), *args, **kwargs)
-
     def _listening(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
         """Run a generator of psycopg's as it is, taking the time between what the server says."""
         since = monotonic()
@@ -44,7 +40,7 @@ class _ImpatientConnection(psycopg.Connection[Any]):
             wanted = next(gen)
             while True:
                 ready = yield wanted
-                if ready & _READABLE:
+                if ready is not None and ready & _READABLE:  # None: psycopg goes on with it after an interrupt
                     since = self._heard_at = monotonic()
                 elif monotonic() - since > self.patience:
                     self._lose_patience()
@@ -57,11 +53,29 @@ class _ImpatientConnection(psycopg.Connection[Any]):
         self._give_up()
 
     def _give_up(self) -> NoReturn:
-        self.close()  # an answer that came after all would be taken for the next call's
+        self.pgconn.finish()  # an answer that came after all would be taken for the next call's
         raise psycopg.OperationalError(f"the server did not answer for {self.patience:g} seconds")
 
 
-class LivelyConnection(_ImpatientConnection):
+class _ImpatientConnection(_Impatient, psycopg.Connection[Any]):
+    def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
+        """Wait as psycopg does, but not for ever."""
+        return super().wait(self._listening(gen), *args, **kwargs)
+
+
+class _Considerate(_Impatient):
+    def _lose_patience(self) -> None:
+        """Wait on while the call runs: it may sweep very many jobs, or wait for a lock or for a standby."""
+        query = "select from pg_stat_activity where pid = %s and state = 'active'"
+        try:
+            with _ImpatientConnection.connect(make_conninfo(self.info.dsn, password=self.info.password)) as other:
+                if other.execute(query, [self.info.backend_pid]).fetchone() is None:
+                    self._give_up()
+        except psycopg.Error:
+            self._give_up()
+
+
+class LivelyConnection(_Considerate, _ImpatientConnection):
     """A connection that gives a call up once nobody works on it, and can feel the server's pulse when there is none."""
 
     @property
@@ -77,12 +91,10 @@ class LivelyConnection(_ImpatientConnection):
         if self.execute("show transaction_read_only").fetchone() != ("off",):
             raise psycopg.errors.ReadOnlySqlTransaction("the server has become read-only")
 
-    def _lose_patience(self) -> None:
-        """Wait on while the call runs: it may sweep very many jobs, or wait for a lock or for a standby."""
-        query = "select from pg_stat_activity where pid = %s and state = 'active'"
-        try:
-            with _ImpatientConnection.connect(make_conninfo(self.info.dsn, password=self.info.password)) as other:
-                if other.execute(query, [self.info.backend_pid]).fetchone() is None:
-                    self._give_up()
-        except psycopg.Error:
-            self._give_up()
+
+class AsyncLivelyConnection(_Considerate, psycopg.AsyncConnection[Any]):
+    """The same for handlers that are async; what looks whether the server is at it holds their loop up meanwhile."""
+
+    async def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
+        """Wait as psycopg does, but not for ever."""
+        return await super().wait(self._listening(gen), *args, **kwargs)

@@ -12,7 +12,7 @@ from psycopg import sql
 from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
 from ectojob_py.job import Job
-from ectojob_py.postgres.connection import with_defaults
+from ectojob_py.postgres.dsn import with_defaults
 from ectojob_py.postgres.frontier import Frontier
 from ectojob_py.postgres.heartbeat import LivelyConnection
 from ectojob_py.postgres.sleeper import Sleeper

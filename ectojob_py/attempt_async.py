@@ -1,0 +1,128 @@
+"""Attempts at jobs: the handler, and the completion in the same transaction, or later without one."""
+
+import logging
+import random
+from asyncio import sleep
+from collections.abc import Callable, Iterable
+from itertools import count, groupby
+from operator import attrgetter
+from time import perf_counter
+from typing import Any
+
+from ectojob_py.client_async import AsyncJobs
+from ectojob_py.engine import Engine
+from ectojob_py.handler import AsyncHandler, AsyncPerform, AsyncPerformBatch, Outcome, Report, describe, handler_for
+from ectojob_py.job import Job
+from ectojob_py.pool_async import AsyncConnections, AsyncLent
+
+_TRIES = 10
+"""How often a transaction is begun anew that deadlocked, waited for a lock in vain, or couldn't be serialized."""
+
+
+class AsyncTransactions:
+    """Runs a handler for one or several jobs in one transaction that completes them, on connections of a pool."""
+
+    def __init__(
+        self, perform: AsyncPerformBatch, pool: AsyncConnections[Any], engine: Engine, schema: str, log: logging.Logger
+    ) -> None:
+        """Take the handler of a batch; ``singly`` makes one of a handler of one job."""
+        self._engine = engine
+        self._perform = perform
+        self._pool = pool
+        self._schema = schema
+        self._log = log
+
+    async def run(self, jobs: list[Job]) -> list[Report]:
+        """Run the handler and complete the jobs, committing all or nothing; then one by one. Never raises."""
+        started = perf_counter()
+
+        def reports(outcome: Outcome, error: str | None = None) -> list[Report]:
+            seconds = (perf_counter() - started) / len(jobs)
+            return [Report(job, outcome, seconds, error) for job in jobs]
+
+        try:
+            conn = await self._pool.getconn()
+        except self._engine.Error as error:
+            return reports(Outcome.NOT_RUN, str(error))
+        try:
+            await self._perform_and_complete(conn, jobs)
+        except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is a failure like any other
+            self._log.debug("%s raised", ", ".join(map(str, jobs)), exc_info=True)
+            failure = describe(error)
+        else:
+            return reports(Outcome.DONE)
+        finally:
+            await self._give_back(conn)
+        if len(jobs) == 1:
+            return reports(Outcome.FAILED, failure)
+        self._log.warning("a batch of %d failed, its jobs run one by one: %s", len(jobs), failure)
+        lost = [Report(job, Outcome.FAILED, 0.0, failure) for job in jobs if job.lease_lost.is_set()]
+        return lost + [report for job in jobs if not job.lease_lost.is_set() for report in await self.run([job])]
+
+    async def _perform_and_complete(self, conn: AsyncLent, jobs: list[Job]) -> None:
+        """Do both in one transaction, and all of it anew when it had to yield to another transaction."""
+        for tries in count(1):
+            try:
+                with conn.handed_out():
+                    await self._perform(conn, jobs)
+                await conn.finish(lambda: _complete(AsyncJobs(conn, self._schema), jobs))
+            except Exception:
+                if conn.conflict is None or tries == _TRIES or any(job.lease_lost.is_set() for job in jobs):
+                    raise
+                self._log.info("%s met a conflict, try %d of %d: %s", jobs[0], tries, _TRIES, conn.conflict)
+                await conn.reset()
+                await sleep(random.uniform(0, min(1, 0.01 * 2**tries)))
+            else:
+                return
+
+    async def _give_back(self, conn: AsyncLent) -> None:
+        try:
+            await conn.reset()
+        except BaseException as error:
+            conn.discard()  # a broken connection is the pool's to replace
+            if not isinstance(error, self._engine.Error):
+                raise
+        finally:
+            self._pool.putconn(conn)
+
+
+class AsyncErrands:
+    """Runs a handler that writes nothing to this database: the worker completes its jobs, many at a time."""
+
+    def __init__(self, perform: AsyncPerform, log: logging.Logger) -> None:
+        """Take the handler, or a mapping that has one per ``params["type"]``."""
+        self._handler = handler_for(perform)
+        self._log = log
+
+    async def run(self, jobs: list[Job]) -> list[Report]:
+        """Run the handler for each job. Never raises."""
+        return [await self._run(job) for job in jobs]
+
+    async def _run(self, job: Job) -> Report:
+        started = perf_counter()
+        try:
+            await self._handler(job)(job)
+        except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is a failure like any other
+            self._log.debug("%s raised", job, exc_info=True)
+            return Report(job, Outcome.FAILED, perf_counter() - started, describe(error))
+        return Report(job, Outcome.RAN, perf_counter() - started)
+
+
+def async_singly(perform: AsyncPerform) -> AsyncPerformBatch:
+    """Return the handler of a batch that has one job."""
+    find: Callable[[Job], AsyncHandler] = handler_for(perform)
+
+    async def perform_one(conn: Any, jobs: list[Job]) -> None:
+        [job] = jobs
+        await find(job)(conn, job)
+
+    return perform_one
+
+
+async def _complete(jobs: AsyncJobs, done: Iterable[Job]) -> None:
+    for queue, group in groupby(sorted(done, key=attrgetter("queue")), attrgetter("queue")):
+        batch = list(group)
+        if len(batch) == 1:
+            await jobs.complete(queue, batch[0].id, batch[0].attempt)
+        else:
+            await jobs.complete_batch(queue, [job.id for job in batch], [job.attempt for job in batch])

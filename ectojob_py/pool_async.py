@@ -1,0 +1,64 @@
+"""The connections that handlers get, each opened when a hand first needs one more."""
+
+import random
+from asyncio import sleep
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from time import monotonic
+from typing import Protocol, TypeVar
+
+from ectojob_py.stock import Idle, Stock
+
+_PATIENCE = 10.0
+"""Seconds that a job waits for its connection before it is given back."""
+
+
+class AsyncLent(Idle, Protocol):
+    """A connection as a hand uses it: lent to the handler, then finished and reset."""
+
+    @property
+    def conflict(self) -> Exception | None:
+        """What the server told the last transaction, when it had to yield to another one: try it anew, as a whole."""
+
+    def handed_out(self) -> AbstractContextManager[None]:
+        """Guard the transaction while the handler has the connection; raise ``HandlerError`` when it was broken."""
+
+    async def finish(self, complete: Callable[[], Awaitable[object]]) -> None:
+        """Complete the job and commit, with what the handler wrote."""
+
+    async def reset(self) -> None:
+        """Roll back what is open, and be as new."""
+
+
+Conn = TypeVar("Conn", bound=AsyncLent)
+
+
+class AsyncConnections(Stock[Conn]):
+    """Connections that are reused while they are good; there are never more than hands that use them.
+
+    Whoever needs one opens it himself and tries again every second. ``psycopg_pool`` does so in the background, pausing
+    twice as long each time, so that after an outage of minutes the jobs would wait for minutes.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[Conn]], error: type[Exception]) -> None:
+        """Take what opens a connection, and what it raises while there is no server; nothing is opened yet."""
+        super().__init__()
+        self._connect = connect
+        self._error = error
+
+    async def getconn(self) -> Conn:
+        """Return a connection that isn't known to be broken, trying for ten seconds to open one."""
+        if (conn := self._good()) is None:
+            conn = await self._open()
+            self._trusted.add(conn)
+        return conn
+
+    async def _open(self) -> Conn:
+        deadline = monotonic() + _PATIENCE
+        while True:
+            try:
+                return await self._connect()
+            except self._error:
+                if monotonic() >= deadline or self._closed:
+                    raise
+                await sleep(random.uniform(0.5, 1))

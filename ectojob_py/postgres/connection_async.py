@@ -1,0 +1,144 @@
+"""The connections a worker opens: one that listens and one per running handler."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from math import inf
+from types import TracebackType
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
+
+from ectojob_py.errors import HandlerError
+from ectojob_py.guard import ENDED, Guard
+from ectojob_py.postgres.heartbeat import AsyncLivelyConnection
+
+
+class AsyncHandlerCursor(psycopg.AsyncCursor[Any]):
+    """A cursor that notices a COMMIT or ROLLBACK sent as text."""
+
+    async def execute(self, *args: Any, **kwargs: Any) -> "AsyncHandlerCursor":
+        """Execute as psycopg does, and look what became of the transaction."""
+        await super().execute(*args, **kwargs)
+        if isinstance(self.connection, AsyncHandlerConnection):
+            self.connection.watch(self.statusmessage)
+        return self
+
+
+class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
+    """A psycopg connection that a handler may use for everything but ending its transaction, which is the worker's.
+
+    The transaction begins at the handler's first statement, and ends with the job. ``with conn.transaction():`` is a
+    savepoint in it, even as the first thing a handler does.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make the connection; nothing is handed out yet."""
+        super().__init__(*args, **kwargs)
+        self.cursor_factory = AsyncHandlerCursor
+        self._begun = False
+
+    @property
+    def patience(self) -> float:
+        """A handler's statements take as long as they take; what the worker itself says is short."""
+        return inf if self.handing_out else super().patience
+
+    @contextmanager
+    def handed_out(self) -> Iterator[None]:
+        """Guard the transaction for the time of the block, and refuse to go on with an aborted one."""
+        self._begun = False
+        with super().handed_out():
+            yield
+        if self.pgconn.transaction_status == TransactionStatus.INERROR:
+            msg = "the handler caught an error that aborted its transaction; wrap the statement in conn.transaction()"
+            raise HandlerError(msg)
+
+    async def finish(self, complete: Callable[[], Awaitable[object]]) -> None:
+        """Complete the job and commit; a handler that wrote nothing needs no BEGIN and COMMIT around that."""
+        if self.pgconn.transaction_status == TransactionStatus.IDLE:
+            await self.set_autocommit(True)
+            await complete()
+        else:
+            await complete()
+            await self.commit()
+
+    async def reset(self) -> None:
+        """Roll back what is open, and be as new."""
+        if self.pgconn.transaction_status != TransactionStatus.IDLE:
+            await self.rollback()
+        if self.autocommit:
+            await self.set_autocommit(False)
+        if (self.isolation_level, self.read_only, self.deferrable) != (None, None, None):  # each takes its time to set
+            await self.set_isolation_level(None)
+            await self.set_read_only(None)
+            await self.set_deferrable(None)
+        self.row_factory, self.cursor_factory = tuple_row, AsyncHandlerCursor
+
+    def watch(self, command: str | None) -> None:
+        """Refuse what a statement did to the transaction: psycopg began one before it, so it must still be open."""
+        ended = command == "COMMIT" or self.pgconn.transaction_status == TransactionStatus.IDLE
+        if ended and not self.pgconn.pipeline_status:
+            self.refuse(ENDED)
+
+    async def wait(self, *args: Any, **kwargs: Any) -> Any:
+        """Wait as psycopg does, whatever for, and look whether a transaction that was open still is."""
+        try:
+            return await super().wait(*args, **kwargs)
+        except psycopg.errors.ReadOnlySqlTransaction:
+            self.demoted = True
+            raise
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure) as error:
+            self.conflict = error
+            raise
+        finally:
+            idle = self.pgconn.transaction_status == TransactionStatus.IDLE
+            if self._begun and idle:
+                self.refuse(ENDED)
+            self._begun = not idle
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave ``with conn:``, which ends the transaction; not for handlers, but an error of theirs comes first."""
+        if error is None:
+            await self.commit()
+        else:
+            with suppress(HandlerError):
+                await self.rollback()
+
+    async def commit(self) -> None:
+        """Commit; not for handlers."""
+        self.refuse("called commit()")
+        await super().commit()
+
+    async def rollback(self) -> None:
+        """Roll back; not for handlers, who raise an exception instead."""
+        self.refuse("called rollback()")
+        await super().rollback()
+
+    async def close(self) -> None:
+        """Close; not for handlers."""
+        self.refuse("called close()")
+        await super().close()
+
+    def discard(self) -> None:
+        """Close without a word, from whatever thread; nobody uses it."""
+        self.pgconn.finish()
+
+    async def set_autocommit(self, value: bool) -> None:
+        """Set autocommit; not for handlers."""
+        self.refuse("set autocommit")
+        await super().set_autocommit(value)
+
+    @asynccontextmanager
+    async def transaction(
+        self, savepoint_name: str | None = None, force_rollback: bool = False
+    ) -> AsyncIterator[psycopg.AsyncTransaction]:
+        """Open a transaction; for handlers a savepoint, always."""
+        if self.handing_out and self.pgconn.transaction_status == TransactionStatus.IDLE:
+            await self.execute(
+                "select"
+            )  # psycopg would make an outermost block a transaction of its own, and commit it
+        async with super().transaction(savepoint_name, force_rollback) as block:
+            yield block
