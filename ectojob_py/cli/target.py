@@ -6,26 +6,33 @@ import sys
 import traceback
 from collections.abc import Mapping
 from functools import reduce
-from inspect import iscoroutinefunction
+from typing import Any
 
 from ectojob_py.errors import BadUsage
-from ectojob_py.handler import Perform
+from ectojob_py.handler import is_async
 
 
-def load(target: str) -> Perform:
-    """Import a handler, or a mapping of handlers by ``params["type"]``; the current folder comes first."""
+def load(target: str, batch: bool = False) -> Any:
+    """Import a handler, or a mapping of handlers by ``params["type"]``; the current folder comes first.
+
+    ``batch``: a handler of batches, of which there is no mapping.
+    """
     module, colon, name = target.partition(":")
     if not module or not colon or not name:
         raise BadUsage(f"{target!r} does not name a handler", "Write module:function, such as shop.receipts:perform.")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    perform: Perform = _named(_imported(module), module, name)
+    perform = _named(_imported(module), module, name)
     handlers = perform.values() if isinstance(perform, Mapping) else [perform]
     if not handlers or not all(callable(handler) for handler in handlers):
         msg = f"{target} is {_kind(perform)}, not a handler"
         raise BadUsage(msg, "A handler is a function (conn, job), or a mapping of them by params['type'].")
-    if any(iscoroutinefunction(handler) for handler in handlers):
-        raise BadUsage(f"{target} is async, and would never be awaited", "Write it with def.")
+    if batch and isinstance(perform, Mapping):
+        raise BadUsage(f"{target} is a mapping, not a handler of batches", "Write a function (conn, jobs).")
+    try:
+        is_async(perform)
+    except ValueError as error:
+        raise BadUsage(f"{target}: {error}", "Two queues could have one each.") from None
     return perform
 
 
@@ -38,14 +45,13 @@ def _imported(module: str) -> object:
         raise BadUsage(f"cannot import {module}: {type(error).__name__}: {error}", hint) from error
 
 
-def _named(module: object, where: str, name: str) -> Perform:
+def _named(module: object, where: str, name: str) -> Any:
     try:
-        found: Perform = reduce(getattr, name.split("."), module)  # type: ignore[assignment]
+        return reduce(getattr, name.split("."), module)
     except AttributeError:
         names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
         hint = f"It has {', '.join(sorted(names)[:10])}." if names else "It has no functions at all."
         raise BadUsage(f"module {where} has no {name}", hint) from None
-    return found
 
 
 def _kind(value: object) -> str:

@@ -1,19 +1,20 @@
-"""``ectojob work``: run a worker in this process."""
+"""``ectojob work``: run a worker in this process, or several in processes of their own."""
 
 import logging
+import multiprocessing
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ectojob_py.cli.options import Dsn, Schema, chosen
+from ectojob_py.cli.processes import LEFT_BEHIND, supervise
 from ectojob_py.cli.target import load
 from ectojob_py.cli.typed import duration
+from ectojob_py.errors import BadUsage
 from ectojob_py.worker import Worker
-
-LEFT_BEHIND = 3
-"""The exit code when jobs outlived the grace period and were released."""
 
 
 class Level(StrEnum):
@@ -25,10 +26,39 @@ class Level(StrEnum):
     ERROR = "error"
 
 
+@dataclass(frozen=True)
+class Order:
+    """What a worker was told, in a form that another process can be told, too."""
+
+    target: str
+    options: dict[str, Any]
+    batch: bool
+    log_level: str
+    log_format: str
+
+    def worker(self) -> Worker:
+        """Make the worker; raise ``BadUsage`` for a target that makes no sense."""
+        perform = load(self.target, self.batch)
+        return Worker(**self.options, **({"perform_batch": perform} if self.batch else {"perform": perform}))
+
+    def run(self) -> int:
+        """Run the worker in this process; return the exit code."""
+        self.begin_log()
+        return LEFT_BEHIND if self.worker().run() else 0
+
+    def begin_log(self) -> None:
+        """Show the log on stderr."""
+        logging.basicConfig(format=self.log_format, level=logging.WARNING)
+        logging.getLogger("ectojob").setLevel(self.log_level)
+
+
 def work(
     ctx: typer.Context,
     target: Annotated[
-        str, typer.Argument(metavar="MODULE:PERFORM", help="A function (conn, job), or a mapping by params['type'].")
+        str,
+        typer.Argument(
+            metavar="MODULE:PERFORM", help="A function (conn, job), async or not; or a mapping by params['type']."
+        ),
     ],
     queue: Annotated[list[str], typer.Option("--queue", "-q", metavar="NAME", help="What to work on; repeat it.")],
     max_demand: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="How many jobs run at once.")] = 100,
@@ -36,6 +66,20 @@ def work(
         int | None,
         typer.Option(min=1, max=10_000, metavar="N", help="How many of them may. Default: --max-demand, at most 20."),
     ] = None,
+    batch: Annotated[bool, typer.Option("--batch", help="MODULE:PERFORM takes (conn, jobs), many at once.")] = False,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, max=10_000, metavar="N", help="How many that is at most. Default: half of --max-demand."),
+    ] = None,
+    no_transaction: Annotated[
+        bool,
+        typer.Option(
+            "--no-transaction", help="MODULE:PERFORM takes (job), and writes nothing here; it runs at least once."
+        ),
+    ] = False,
+    processes: Annotated[
+        int, typer.Option(min=1, max=1_000, metavar="N", help="How many such workers, each a process of its own.")
+    ] = 1,
     poll_interval: Annotated[
         timedelta,
         typer.Option(parser=duration, metavar="DURATION", show_default="60", help="How often to look, woken or not."),
@@ -65,29 +109,46 @@ def work(
     """Run the jobs of one or more queues until SIGTERM or Ctrl-C.
 
     Running jobs get a grace period then; those that outlive it are released for other workers, and the exit code is 3.
+    Of several processes, one that dies is started again.
+
+    Each job is a transaction of its own, its completion included. With --batch many are one, or run one by one when
+    that fails. With --no-transaction they are completed together soon after, and a crash repeats some.
 
     Example: ectojob work shop.receipts:perform --queue receipts --queue emails
     """
     choice = chosen(ctx, dsn, schema, as_json=False)
-    dsn = choice.dsn
-    perform = load(target)
-    logging.basicConfig(format="%(asctime)s %(levelname)-7s %(message)s", level=logging.WARNING)
-    logging.getLogger("ectojob").setLevel(log_level.upper())
-    released = Worker(
-        dsn,
-        queue=queue,
-        perform=perform,
-        max_demand=max_demand,
-        connections=connections,
-        poll_interval=poll_interval.total_seconds(),
-        execution_timeout=_seconds(execution_timeout),
-        retry_timeout=_seconds(retry_timeout),
-        grace=grace.total_seconds(),
-        log=log,
-        schema=choice.schema,
-    ).run()
-    if released:
-        raise typer.Exit(LEFT_BEHIND)
+    if batch and no_transaction:
+        raise BadUsage("--batch and --no-transaction exclude each other", "A batch is one transaction.")
+    if batch_size is not None and not batch:
+        raise BadUsage("--batch-size is for --batch", "Pass both, and a function (conn, jobs).")
+    options = {
+        "dsn": choice.dsn,
+        "queue": queue,
+        "transaction": not no_transaction,
+        "max_demand": max_demand,
+        "batch_size": batch_size,
+        "connections": connections,
+        "poll_interval": poll_interval.total_seconds(),
+        "execution_timeout": _seconds(execution_timeout),
+        "retry_timeout": _seconds(retry_timeout),
+        "grace": grace.total_seconds(),
+        "log": log,
+        "schema": choice.schema,
+    }
+    which = "%(processName)s " if processes > 1 else ""
+    order = Order(target, options, batch, log_level.upper(), f"%(asctime)s %(levelname)-7s {which}%(message)s")
+    code = order.run() if processes == 1 else _several(order, processes)
+    if code:
+        raise typer.Exit(code)
+
+
+def _several(order: Order, processes: int) -> int:
+    order.worker().check()
+    multiprocessing.current_process().name = "watcher"
+    order.begin_log()
+    log = logging.getLogger("ectojob")
+    log.disabled = not order.options["log"]
+    return supervise(order.run, processes, log)
 
 
 def _seconds(duration: timedelta | None) -> float | None:

@@ -33,6 +33,7 @@ class Shop:
 
 empty = {}
 odd = {"receipt": 42}
+mixed = {"receipt": perform, "later": later}
 limit = 7
 """
 
@@ -113,8 +114,8 @@ def test_the_options_reach_the_worker(ectojob: Command, monkeypatch: pytest.Monk
     given: dict[str, Any] = {}
 
     class Spy:
-        def __init__(self, dsn: str, **options: Any) -> None:
-            given.update(options, dsn=dsn)
+        def __init__(self, **options: Any) -> None:
+            given.update(options)
 
         def run(self) -> int:
             return 0
@@ -124,6 +125,7 @@ def test_the_options_reach_the_worker(ectojob: Command, monkeypatch: pytest.Monk
     assert callable(given.pop("perform"))
     defaults = {
         "dsn": dsn, "queue": ["default"], "schema": "jobs", "max_demand": 100, "connections": None, "log": True,
+        "transaction": True, "batch_size": None,
         "poll_interval": 60.0, "execution_timeout": None, "retry_timeout": None, "grace": 30.0,
     }  # fmt: skip
     assert given == defaults
@@ -134,6 +136,7 @@ def test_the_options_reach_the_worker(ectojob: Command, monkeypatch: pytest.Monk
     assert set(given.pop("perform")) == {"receipt"}
     assert given == {
         "dsn": dsn, "queue": ["a", "b"], "schema": "jobs_eu", "max_demand": 5, "connections": 2, "log": False,
+        "transaction": True, "batch_size": None,
         "poll_interval": 90.0, "execution_timeout": 3600.0, "retry_timeout": 0.5, "grace": 0.0,
     }  # fmt: skip
 
@@ -154,7 +157,7 @@ def test_targets_that_make_no_sense(ectojob: Command) -> None:
         ("handlers:limit", "handlers:limit is a int, not a handler", "function (conn, job)"),
         ("handlers:empty", "handlers:empty is a dict", "mapping"),
         ("handlers:odd", "that can't be called", "mapping"),
-        ("handlers:later", "handlers:later is async", "def"),
+        ("handlers:mixed", "some of the handlers are async and some are not", "Two queues"),
     ]:
         result = ectojob("work", target, "--queue", "default")
         assert (result.code, result.out) == (2, ""), target

@@ -1,0 +1,146 @@
+"""``ectojob work --processes N``: workers that are processes, and the process that watches over them."""
+
+import logging
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import inf
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
+from time import monotonic
+from typing import cast
+
+from ectojob_py.bell import Bell
+from ectojob_py.cli.failures import REFUSED, explain
+from ectojob_py.errors import SetupError
+
+LEFT_BEHIND = 3
+"""The exit code when jobs outlived the grace period and were released."""
+
+_FOR_GOOD = 78
+"""What a worker exits with that would be refused again, for example by the functions of another release."""
+
+_LONG = 60.0
+"""Seconds after which a worker has lived long enough to be started again at once, nearly."""
+
+
+@dataclass
+class _Place:
+    name: str
+    process: SpawnProcess | None = None
+    start_at: float = 0.0
+    failures: int = 0
+
+
+def supervise(run: Callable[[], int], number: int, log: logging.Logger) -> int:
+    """Keep ``number`` processes that ``run`` until SIGTERM or SIGINT, which they get as SIGTERM; return the exit code.
+
+    ``run`` can be pickled; each process is a new interpreter, so that nothing is shared. Exit code: that of a worker
+    which is refused; else 3 if one of them left jobs behind, or died while it stopped; else 0.
+    """
+    return _Supervisor(run, number, log).watch()
+
+
+class _Supervisor:
+    def __init__(self, run: Callable[[], int], number: int, log: logging.Logger) -> None:
+        self._run = run
+        self._log = log
+        self._places = [_Place(f"worker-{index + 1}") for index in range(number)]
+        self._signals: deque[signal.Signals] = deque()
+        self._bell = Bell()
+        self._stopping = False
+        self._code = 0
+
+    def watch(self) -> int:
+        with self._hearing_signals():
+            while not self._stopping or self._running():
+                self._start_what_is_due()
+                pause = inf if self._stopping else min(self._due(), default=inf) - monotonic()
+                wait([*(process.sentinel for _, process in self._running()), self._bell.fileno()], _timeout(pause))
+                self._bell.silence()
+                while self._signals:
+                    self._log.warning("%s: stopping", self._signals.popleft().name)
+                    self._stop()
+                for place, process in self._running():
+                    if process.exitcode is not None:
+                        self._ended(place, process.exitcode)
+        self._bell.close()
+        return self._code
+
+    def _running(self) -> list[tuple[_Place, SpawnProcess]]:
+        return [(place, place.process) for place in self._places if place.process is not None]
+
+    def _due(self) -> Iterator[float]:
+        return (place.start_at for place in self._places if place.process is None)
+
+    def _start_what_is_due(self) -> None:
+        for place in self._places:
+            if place.process is None and place.start_at <= monotonic() and not self._stopping:
+                place.process = multiprocessing.get_context("spawn").Process(
+                    target=_work, args=(self._run,), name=place.name
+                )
+                # Ctrl-C reaches every process of the terminal's group; a worker ignores it until it has left that.
+                before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+                place.process.start()
+                signal.signal(signal.SIGINT, before)
+                place.start_at = monotonic()
+
+    def _stop(self) -> None:
+        self._stopping = True
+        for _, process in self._running():
+            process.terminate()
+
+    def _ended(self, place: _Place, code: int) -> None:
+        place.process = None
+        if code == _FOR_GOOD:
+            self._code = REFUSED
+            if not self._stopping:
+                self._stop()
+        elif self._stopping:
+            self._code = self._code or (LEFT_BEHIND if code not in (0, -signal.SIGTERM) else 0)
+        else:
+            place.failures = 0 if monotonic() - place.start_at > _LONG else place.failures + 1
+            pause = min(30.0, 0.1 * 2**place.failures) * random.uniform(0.5, 1)
+            place.start_at = monotonic() + pause
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+            self._log.warning("%s %s, starting it again in %.1f s", place.name, how, pause)
+
+    @contextmanager
+    def _hearing_signals(self) -> Iterator[None]:
+        def hear(number: int, _frame: object) -> None:
+            self._signals.append(signal.Signals(number))
+            self._bell.ring()
+
+        before = {number: signal.signal(number, hear) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _timeout(seconds: float) -> float | None:
+    return None if seconds == inf else max(0.0, seconds)
+
+
+def _work(run: Callable[[], int]) -> None:
+    """Run a worker in this process, and stop it when the process that watches over it is gone."""
+    os.setpgid(0, 0)
+    threading.Thread(target=_follow, daemon=True).start()
+    try:
+        sys.exit(run())
+    except SetupError as error:
+        print(*explain(error)[0], sep="\n", file=sys.stderr)
+        sys.exit(_FOR_GOOD)
+
+
+def _follow() -> None:
+    cast("multiprocessing.process.BaseProcess", multiprocessing.parent_process()).join()
+    os.kill(os.getpid(), signal.SIGTERM)

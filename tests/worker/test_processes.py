@@ -1,0 +1,207 @@
+"""``ectojob work --processes``: workers that are stopped, killed and refused, and what watches over them."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from ectojob_py import Jobs
+
+from .waiting import until
+
+Conn = psycopg.Connection[Any]
+Start = Callable[..., subprocess.Popen[str]]
+
+LEFT_BEHIND = 3
+
+HANDLERS = """
+import os
+
+
+def perform(conn, job):
+    conn.execute("insert into effect values (%s, %s)", [job.id, os.getpid()])
+
+
+async def waits(conn, job):
+    await conn.execute("insert into effect values (%s, %s)", [job.id, os.getpid()])
+    await conn.execute("select pg_advisory_xact_lock_shared(1)")
+
+
+def batch(conn, jobs):
+    for job in jobs:
+        perform(conn, job)
+
+
+def errand(job):
+    open("ran", "a").write(f"{job.id} ")
+"""
+
+
+@pytest.fixture(autouse=True)
+def one_server(request: pytest.FixtureRequest) -> None:
+    """Run on one server only: what is tested here is Python, and the servers don't differ in that."""
+    if request.node.callspec.params["postgres_server"] != "postgres-18":
+        pytest.skip("once is enough")
+
+
+@pytest.fixture
+def effects(conn: Conn) -> Conn:
+    conn.execute("create table effect (job bigint, process integer)")
+    return conn
+
+
+@pytest.fixture
+def start(dsn: str, tmp_path: Path) -> Iterator[Start]:
+    """Start ``ectojob work`` in a folder that holds the handlers; what still runs in the end is killed."""
+    (tmp_path / "handlers.py").write_text(HANDLERS)
+    started: list[subprocess.Popen[str]] = []
+
+    def start(handler: str, *options: str, queue: str = "default") -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "ectojob_py", "work", f"handlers:{handler}", "--queue", queue, *options]
+        environment = {**os.environ, "DATABASE_URL": dsn}
+        started.append(subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        with suppress(ProcessLookupError):
+            process.terminate()
+            process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=20)
+        process.kill()
+        process.communicate()
+
+
+def states(conn: Conn) -> list[str]:
+    return [state for (state,) in conn.execute("select state from jobs.job order by id")]
+
+
+def at_the_gate(conn: Conn) -> int:
+    """How many handlers have written and now wait for the test."""
+    query = "select count(*) from pg_locks where locktype = 'advisory' and objid = 1 and not granted"
+    [(waiting,)] = conn.execute(query).fetchall()
+    return int(waiting)
+
+
+def listening(conn: Conn) -> int:
+    """How many sessions idle workers have: one each."""
+    query = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'ectojob'"
+    [(sessions,)] = conn.execute(query).fetchall()
+    return int(sessions)
+
+
+def line_with(process: subprocess.Popen[str], text: str) -> str:
+    assert process.stderr
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        if text in line:
+            return line
+    pytest.fail(f"no {text!r} in {seen}")
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    """Return the workers among a process's children: all that are not the tracker that multiprocessing starts."""
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(pid) for pid in listed if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_them_all_when_their_jobs_have_ended(
+    effects: Conn, start: Start, number: signal.Signals
+) -> None:
+    effects.execute("select pg_advisory_lock(1)")
+    ids = Jobs(effects).enqueue_many("default", [{}, {}, {}])
+    process = start("waits", "--processes", "2", "--max-demand", "1")
+    until(lambda: at_the_gate(effects) == 2, 40)
+    assert len(children(process)) == 2
+    process.send_signal(number)
+    assert f"watcher {number.name}: stopping" in line_with(process, "stopping")
+    assert "SIGTERM: stopping" in line_with(process, "worker-")
+    assert "SIGTERM: stopping" in line_with(process, "worker-")
+    effects.execute("select pg_advisory_unlock(1)")
+    assert process.wait(timeout=40) == 0
+    assert states(effects) == ["AVAILABLE"]
+    done = effects.execute("select job, count(*) over (partition by process) from effect order by 1").fetchall()
+    assert done == [(ids[0], 1), (ids[1], 1)]
+
+
+def test_jobs_left_behind_are_exit_code_3(effects: Conn, start: Start) -> None:
+    effects.execute("select pg_advisory_lock(1)")
+    Jobs(effects).enqueue_many("default", [{}, {}])
+    process = start("waits", "--processes", "2", "--max-demand", "1", "--grace", "1h")
+    until(lambda: at_the_gate(effects) == 2, 40)
+    process.terminate()
+    line_with(process, "SIGTERM: stopping")
+    line_with(process, "worker-")
+    line_with(process, "worker-")
+    process.terminate()
+    assert process.wait(timeout=40) == LEFT_BEHIND
+    assert states(effects) == ["AVAILABLE"] * 2
+
+
+def test_one_that_is_killed_is_started_again(effects: Conn, start: Start) -> None:
+    process = start("perform", "--processes", "2")
+    until(lambda: len(children(process)) == 2, 40)
+    killed, spared = children(process)
+    os.kill(killed, signal.SIGKILL)
+    assert "was killed by SIGKILL, starting it again in" in line_with(process, "watcher")
+    until(lambda: len(children(process)) == 2, 40)
+    assert spared in children(process)
+    until(lambda: listening(effects) == 2, 40)
+    id = Jobs(effects).enqueue("default")
+    assert f"default[{id}] done in" in line_with(process, " worker-")
+    process.terminate()
+    assert process.wait(timeout=40) == 0
+
+
+def test_workers_stop_when_nobody_watches_over_them(effects: Conn, start: Start) -> None:
+    process = start("perform", "--processes", "2")
+    until(lambda: listening(effects) == 2, 40)
+    left = children(process)
+    process.kill()
+    until(lambda: all(gone(pid) for pid in left), 40)
+
+
+@pytest.mark.usefixtures("effects")
+def test_what_can_not_start_says_so_once(start: Start) -> None:
+    process = start("perform", "--processes", "3", queue="nope")
+    _, said = process.communicate(timeout=40)
+    assert process.returncode == 1
+    assert [line.partition(":")[0] for line in said.splitlines()] == ["error", "hint"]
+
+
+def test_functions_of_another_release_end_them_all(effects: Conn, start: Start) -> None:
+    process = start("perform", "--processes", "2")
+    until(lambda: listening(effects) == 2, 40)
+    effects.execute("create or replace function jobs.version() returns text immutable return '99.0.0'")
+    effects.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ectojob'")
+    assert "no longer serves" in line_with(process, "error: ")
+    assert process.wait(timeout=40) == 1
+
+
+def test_batches_and_errands(effects: Conn, start: Start, tmp_path: Path) -> None:
+    Jobs(effects).create_queue("errands")
+    ids = Jobs(effects).enqueue_many("default", [{}] * 20)
+    errands = [str(id) for id in Jobs(effects).enqueue_many("errands", [{}] * 20)]
+    start("batch", "--batch", "--batch-size", "5")
+    start("errand", "--no-transaction", queue="errands")
+    until(lambda: states(effects) == [], 40)
+    assert [id for (id,) in effects.execute("select job from effect order by 1")] == ids
+    assert sorted((tmp_path / "ran").read_text().split(), key=int) == errands
