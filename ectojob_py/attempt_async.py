@@ -15,8 +15,8 @@ from ectojob_py.handler import AsyncHandler, AsyncPerform, AsyncPerformBatch, Ou
 from ectojob_py.job import Job
 from ectojob_py.pool_async import AsyncConnections, AsyncLent
 
-_TRIES = 10
-"""How often a transaction is begun anew that deadlocked, waited for a lock in vain, or couldn't be serialized."""
+_TRIES = 25
+"""How often a transaction is begun that deadlocked, waited for a lock in vain, or couldn't be serialized; for 10 s."""
 
 
 class AsyncTransactions:
