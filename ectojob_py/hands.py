@@ -71,8 +71,7 @@ class Hands(ABC):
         self._held += 1
         if not self._jobs.qsize():
             self._taken_at = monotonic()
-        self._jobs.put(job)
-        self._wake()
+        self._put(job)
 
     def reports(self) -> Iterator[Report]:
         """Yield what has ended since the last call."""
@@ -103,8 +102,8 @@ class Hands(ABC):
         """Let the hands that are free end."""
 
     @abstractmethod
-    def _wake(self) -> None:
-        """See to it that a free hand takes the job that was given."""
+    def _put(self, job: Job) -> None:
+        """Lay a job ready, and see to it that a free hand takes it."""
 
     def _next(self) -> Job | None:
         try:
@@ -147,10 +146,11 @@ class Threads(Hands):
         for _ in range(self._threads):
             self._jobs.put(None)
 
-    def _wake(self) -> None:
+    def _put(self, job: Job) -> None:
         if self._threads < self._size and self._threads * self._batch < self._held:
             self._threads += 1
             Thread(target=self._work, name=f"ectojob-hand-{self._threads}", daemon=True).start()
+        self._jobs.put(job)  # last: a thread that starts runs at once, and more jobs for its batch may be coming
 
     def _work(self) -> None:
         while (first := self._jobs.get()) is not None:
@@ -176,7 +176,8 @@ class Tasks(Hands):
         """Cancel what runs, and let the loop end."""
         self._loop.call_soon_threadsafe(self._closing.set)
 
-    def _wake(self) -> None:
+    def _put(self, job: Job) -> None:
+        self._jobs.put(job)
         self._loop.call_soon_threadsafe(self._look)
 
     def _work(self) -> None:
