@@ -67,15 +67,22 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
     maria = MariaLab(lab.fsync)
     try:
         jobs = size.drain
-        contestants = [
-            Contestant(BARE, partial(bare, maria, size.hands, jobs), f"one process, {size.hands} connections")
-        ]
         for demand, theirs in ((100, 365), (10, 51)):
             hands = min(demand, size.hands)
-            how = f"one process, {hands} connections, max_demand {demand}; EctoJob had {theirs}"
-            name = f"Worker(perform), max_demand {demand}"
-            contestants.append(Contestant(name, partial(ours, maria, hands, demand, jobs), how, BARE))
-        yield Group("mariadb", f"drain {jobs:,}, one transaction per job", contestants)
+            how = f"one process, {hands} connections"
+            yield Group(
+                "mariadb",
+                f"drain {jobs:,}, one transaction per job, {hands} connections",
+                [
+                    Contestant(BARE, partial(bare, maria, hands, jobs), how),
+                    Contestant(
+                        f"Worker(perform), max_demand {demand}",
+                        partial(ours, maria, hands, demand, jobs),
+                        f"{how}; EctoJob had {theirs}",
+                        BARE,
+                    ),
+                ],
+            )
     finally:
         maria.server.remove()
 

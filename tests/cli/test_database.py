@@ -1,5 +1,7 @@
 """Which database is meant, and what is said when there is none."""
 
+import sys
+
 import pytest
 from contract.harness import Db
 from psycopg.conninfo import conninfo_to_dict
@@ -61,6 +63,19 @@ def test_a_dsn_that_makes_no_sense_is_not_repeated(bare: Command, given: list[st
         assert "\nhint: " in result.err
         assert "hush" not in result.err
         assert "sh@" not in result.err
+
+
+def test_a_mysql_dsn_without_the_driver(bare: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith(("pymysql", "ectojob_py.mysql."))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pymysql", None)
+    for command in (["queues"], ["migrate"], ["demo"], ["work", "os.path:join", "-q", "default"]):
+        result = bare(*command, "--dsn", "mysql://joe@host/")
+        assert (result.code, result.out) == (1, ""), command
+        assert result.err.splitlines() == [
+            "error: a mysql:// dsn needs PyMySQL",
+            "hint: pip install 'ectojob[mysql]'",
+        ]
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mysql"])
