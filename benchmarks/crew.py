@@ -160,6 +160,8 @@ def drain(
         client, server = working.cpu() - started[2], lab.counters.server_cpu() - started[3]
     spent = lab.counters.read().since(before)
     counted = jobs - started[0]
+    if counted <= 0:
+        raise RuntimeError(f"{jobs} jobs were gone too soon to be measured: pass more, by --drain or --fast-drain")
     return Sample(
         counted / (ended - started[1]),
         {

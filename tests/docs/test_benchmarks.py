@@ -1,0 +1,18 @@
+"""The benchmark runs, in a size that measures nothing, and writes what it found."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_drains_are_measured_beside_their_limits(tmp_path: Path) -> None:
+    size = ["--fsync", "off", "--rounds", "1", "--drain", "200", "--fast-drain", "5000", "--hands", "2"]
+    command = [sys.executable, "-m", "benchmarks", "--only", "w3", *size, "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = {row["name"]: row for row in json.loads((tmp_path / "results.json").read_text())}
+    for way in ("Worker(perform)", "Worker(perform_batch)", "Worker(perform, transaction=False)"):
+        assert rows[way]["ratio"] > 0
