@@ -11,7 +11,16 @@ from typing import Any
 
 from ectojob_py.client import Jobs
 from ectojob_py.engine import Engine
-from ectojob_py.handler import Handler, Outcome, Perform, PerformBatch, Report, describe, handler_for
+from ectojob_py.handler import (
+    Handler,
+    Outcome,
+    Perform,
+    PerformBatch,
+    Report,
+    describe,
+    handler_for,
+    refuse_awaitable,
+)
 from ectojob_py.job import Job
 from ectojob_py.pool import Connections, Lent
 
@@ -64,7 +73,7 @@ class Transactions:
         for tries in count(1):
             try:
                 with conn.handed_out():
-                    self._perform(conn, jobs)
+                    refuse_awaitable(self._perform(conn, jobs))
                 conn.finish(lambda: _complete(Jobs(conn, self._schema), jobs))
             except Exception:
                 if conn.conflict is None or tries == _TRIES or any(job.lease_lost.is_set() for job in jobs):
@@ -101,7 +110,7 @@ class Errands:
     def _run(self, job: Job) -> Report:
         started = perf_counter()
         try:
-            self._handler(job)(job)
+            refuse_awaitable(self._handler(job)(job))
         except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is a failure like any other
             self._log.debug("%s raised", job, exc_info=True)
             return Report(job, Outcome.FAILED, perf_counter() - started, describe(error))
@@ -112,9 +121,9 @@ def singly(perform: Perform) -> PerformBatch:
     """Return the handler of a batch that has one job."""
     find: Callable[[Job], Handler] = handler_for(perform)
 
-    def perform_one(conn: Any, jobs: list[Job]) -> None:
+    def perform_one(conn: Any, jobs: list[Job]) -> object:
         [job] = jobs
-        find(job)(conn, job)
+        return find(job)(conn, job)
 
     return perform_one
 

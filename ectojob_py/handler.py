@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from inspect import iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction
 from pathlib import Path
 from typing import Any, Protocol, TypeGuard, TypeVar
 
@@ -71,6 +71,14 @@ def _awaited(handler: Handler) -> bool:
     while isinstance(handler, partial):
         handler = handler.func
     return iscoroutinefunction(handler) or iscoroutinefunction(getattr(type(handler), "__call__", None))  # noqa: B004
+
+
+def refuse_awaitable(result: object) -> None:
+    """Raise ``HandlerError`` when a handler returned what nobody awaits: it has not done its work."""
+    if isawaitable(result):
+        if hasattr(result, "close"):
+            result.close()
+        raise HandlerError("the handler returned something to await; write it with async def")
 
 
 def handler_for(perform: _Handler | Mapping[str, _Handler]) -> Callable[[Job], _Handler]:

@@ -390,6 +390,14 @@ def test_a_mapping(receipts: Conn, start_worker: StartWorker) -> None:
     assert written(receipts) == Counter([id])
 
 
+@pytest.mark.parametrize("transaction", [True, False])
+def test_what_nobody_awaits_has_failed(conn: Conn, start_worker: StartWorker, transaction: bool) -> None:
+    id = Jobs(conn).enqueue("default", max_attempts=1)
+    start_worker(perform=lambda *_: asyncio.sleep(0), transaction=transaction)
+    until(lambda: states(conn) == {id: "FAILED"})
+    assert "write it with async def" in error_of(conn, id)
+
+
 # What is async, and where it can't be
 
 
