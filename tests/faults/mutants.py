@@ -385,13 +385,6 @@ MYSQL = [
         ORDERS % "claim_batch-claim_batch",
     ),
     Mutant(
-        "claim_batch: no lock at all",
-        "transitions/claim_batch.sql",
-        "            for update skip locked\n",
-        "",
-        ORDERS % "claim_batch-claim_batch",
-    ),
-    Mutant(
         "claim_batch: the attempt is not counted",
         "transitions/claim_batch.sql",
         "job.attempt + 1 as attempt",
