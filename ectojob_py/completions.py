@@ -6,7 +6,7 @@ from math import inf
 from time import monotonic
 
 from ectojob_py.client import Jobs
-from ectojob_py.errors import LeaseLost
+from ectojob_py.errors import LeaseLost, UnknownQueue
 from ectojob_py.handler import Outcome, Report
 
 LATEST = 0.01
@@ -45,7 +45,7 @@ class Completions:
         batch = [report.job for report in reports]
         try:
             jobs.complete_batch(queue, [job.id for job in batch], [job.attempt for job in batch])
-        except LeaseLost:
+        except (LeaseLost, UnknownQueue):
             if len(batch) == 1:
                 self._log.warning("%s ran, and someone else has it by now", batch[0])
                 return

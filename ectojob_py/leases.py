@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 
 from ectojob_py.client import Jobs
+from ectojob_py.errors import UnknownQueue
 from ectojob_py.job import Job
 
 
@@ -59,9 +61,12 @@ class Leases:
         for lease in self._leases.values():
             if lease.due_at <= now and not lease.lost:
                 passed = timedelta(seconds=now - lease.extended_at)
-                if jobs.extend(lease.job.queue, lease.job.id, lease.job.attempt, passed) is None:
+                kept = None
+                with suppress(UnknownQueue):
+                    kept = jobs.extend(lease.job.queue, lease.job.id, lease.job.attempt, passed)
+                if kept is None:
                     lease.lost = True
                     lease.job.lease_lost.set()
                 lease.extended_at = now
-        kept = (lease for lease in self._leases.values() if not lease.lost)
-        self._next_due = min((lease.due_at for lease in kept), default=math.inf)
+        held = (lease for lease in self._leases.values() if not lease.lost)
+        self._next_due = min((lease.due_at for lease in held), default=math.inf)

@@ -3,6 +3,7 @@
 import logging
 import random
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from math import inf
@@ -15,6 +16,7 @@ from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
 from ectojob_py.completions import Completions
 from ectojob_py.engine import Engine, Listener
+from ectojob_py.errors import UnknownQueue
 from ectojob_py.handler import AsyncPerformBatch, Outcome, PerformBatch, Report, is_async
 from ectojob_py.hands import Hands, Tasks, Threads
 from ectojob_py.job import Job
@@ -23,6 +25,9 @@ from ectojob_py.stock import Stock
 
 _OVERDUE_PAUSE = 0.05
 """Seconds before the sweep looks again: at what was due and locked by someone else, or when it is told to."""
+
+_ABSENCE = 5.0
+"""Seconds before a worker looks whether a queue that was dropped is there again."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,9 @@ class Shift:
         self._unreported: deque[Report] = deque()
         self._sweep_at: dict[str, float] = {}
         self._swept_at: dict[str, float] = {}
+        self._unbegun: deque[Job] = deque()  # to be released
         self._looking: set[str] = set()
+        self._absent: set[str] = set()  # queues that were dropped
         self._stop_at = inf
 
     def stop(self, deadline: float) -> None:
@@ -87,14 +94,15 @@ class Shift:
             self._report(listener.jobs)
             if self.over:
                 return self._give_back(listener.jobs)
-            if self._stopping:
-                self._release(listener.jobs, self._hands.unbegun())
-            else:
-                self._release(listener.jobs, self._hands.stalled())
+            self._unbegun += self._hands.unbegun() if self._stopping else self._hands.stalled()
+            self._release(listener.jobs)
+            if not self._stopping:
                 self._sweep(listener)
                 self._claim(listener)
             self._hands.patient = self._completions.due_at < inf
-            awake, rescheduled = listener.wait(self._idle_for(), self._bell, set(self._turns) - self._looking)
+            awake, rescheduled = listener.wait(
+                self._idle_for(), self._bell, set(self._turns) - self._looking - self._absent
+            )
             self._looking |= awake
             for queue in rescheduled:
                 self._sweep_at[queue] = min(self._sweep_at[queue], self._swept_at.get(queue, 0.0) + _OVERDUE_PAUSE)
@@ -136,15 +144,27 @@ class Shift:
         return max(0.0, next_event - monotonic())
 
     def _sweep(self, listener: Listener) -> None:
-        for queue, at in self._sweep_at.items():
-            if at <= monotonic():
+        for queue in [queue for queue, at in self._sweep_at.items() if at <= monotonic()]:
+            try:
                 listener.jobs.activate_scheduled(queue)
                 listener.jobs.reactivate_expired(queue)
                 due_in = listener.due_in(queue)
-                idle = min(self._options.poll_interval, self._attention_span) * random.uniform(0.9, 1)
-                self._swept_at[queue] = monotonic()
-                self._sweep_at[queue] = monotonic() + min(idle, inf if due_in is None else max(_OVERDUE_PAUSE, due_in))
-                self._looking.add(queue)
+            except UnknownQueue as error:
+                self._miss(queue, error)
+                continue
+            idle = min(self._options.poll_interval, self._attention_span) * random.uniform(0.9, 1)
+            self._swept_at[queue] = monotonic()
+            self._sweep_at[queue] = monotonic() + min(idle, inf if due_in is None else max(_OVERDUE_PAUSE, due_in))
+            self._absent.discard(queue)
+            self._looking.add(queue)
+
+    def _miss(self, queue: str, error: UnknownQueue) -> None:
+        """Go on without a queue that was dropped, and look now and then whether it is there again."""
+        if queue not in self._absent:
+            self._log.warning("going on without a queue: %s", str(error).splitlines()[0])
+        self._absent.add(queue)
+        self._looking.discard(queue)
+        self._sweep_at[queue] = monotonic() + _ABSENCE
 
     def _claim(self, listener: Listener) -> None:
         self._turns.rotate(1)  # no queue is always first
@@ -152,7 +172,11 @@ class Shift:
             demand = self._hands.demand
             if not demand:
                 break
-            claimed = listener.claim(queue, demand, self._options.execution_timeout)
+            try:
+                claimed = listener.claim(queue, demand, self._options.execution_timeout)
+            except UnknownQueue as error:
+                self._miss(queue, error)
+                continue
             for job in claimed:
                 self._leases.add(job)
                 self._hands.give(job)
@@ -179,10 +203,13 @@ class Shift:
             for report in self._completions.flush(jobs):
                 self._ended(report)
 
-    def _release(self, jobs: Jobs, unbegun: list[Job]) -> None:
-        for job in unbegun:
-            jobs.release(job.queue, job.id, job.attempt)
+    def _release(self, jobs: Jobs) -> None:
+        while self._unbegun:
+            job = self._unbegun[0]
+            with suppress(UnknownQueue):
+                jobs.release(job.queue, job.id, job.attempt)
             self._leases.drop(job)
+            self._unbegun.popleft()
             self._looking.add(job.queue)  # releasing wakes others, not this worker
             self._log.info("%s not begun, released", job)
 
@@ -192,11 +219,14 @@ class Shift:
             report = self._unreported[0]
             job = report.job
             if report.outcome is Outcome.NOT_RUN:
-                jobs.release(job.queue, job.id, job.attempt)
+                with suppress(UnknownQueue):
+                    jobs.release(job.queue, job.id, job.attempt)
                 self._log.warning("%s not run, released: %s", job, report.error)
             else:
                 wait = None if self._options.retry_timeout is None else self._options.retry_timeout * job.attempt
-                failed = jobs.fail(job.queue, job.id, job.attempt, report.error, wait)
+                failed = None
+                with suppress(UnknownQueue):
+                    failed = jobs.fail(job.queue, job.id, job.attempt, report.error, wait)
                 self._log.warning(
                     "%s failed in %.1f ms, attempt %d of %d, %s: %s",
                     job,

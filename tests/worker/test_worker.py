@@ -363,3 +363,33 @@ def test_what_cannot_start_says_what_to_do(
     with pytest.raises(SetupError, match=message) as error:
         worker.run()
     assert error.value.hint
+
+
+@pytest.mark.parametrize("transaction", [True, False])
+def test_a_worker_goes_on_without_a_queue_that_was_dropped_and_with_it_when_it_is_back(
+    conn: Conn, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch, transaction: bool
+) -> None:
+    monkeypatch.setattr("ectojob_py.shift._ABSENCE", 0.1)
+    began, go_on, ran = threading.Event(), threading.Event(), []
+
+    def perform(*args: Any) -> None:
+        job = args[-1]
+        ran.append(job.id)
+        if job.queue == "other" and not go_on.is_set():
+            began.set()
+            go_on.wait(20)
+
+    jobs = Jobs(conn)
+    jobs.create_queue("other")
+    start_worker(queue=["default", "other"], perform=perform, transaction=transaction, poll_interval=3600)
+    ids = [jobs.enqueue("other")]
+    assert began.wait(20)
+    jobs.drop_queue("other", force=True)
+    go_on.set()
+    ids += [jobs.enqueue("default") for _ in range(3)]
+    until(lambda: ran == ids)
+    until(lambda: all(gone(conn, id) for id in ids))
+    jobs.create_queue("other")
+    ids += [jobs.enqueue("other"), jobs.enqueue("default")]
+    until(lambda: sorted(ran) == ids)
+    until(lambda: all(gone(conn, id) for id in ids))
