@@ -106,6 +106,17 @@ def test_what_they_did_is_undone_without_a_trace(conn: Conn, dsn: str, plain: li
     assert snapshot(conn, SCHEMA) == plain
 
 
+def test_every_public_function_is_granted_or_the_owners(conn: Conn, dsn: str, plain: list[Line]) -> None:
+    """A function that is added must be thought of in grants.sql, too."""
+    migrate(dsn, SCHEMA, roles=True)
+    ungranted = conn.execute(
+        "select proname from pg_proc where pronamespace = %s::regnamespace and cardinality(proacl) = 1 "
+        "and obj_description(oid, 'pg_proc') !~ '^Internal'",
+        [SCHEMA],
+    )
+    assert {row[0] for row in ungranted} == {"adopt", "unadopt", "create_ectojob_view", "drop_ectojob_view"}
+
+
 def test_a_role_that_another_database_uses_stays(conn: Conn, dsn: str, plain: list[Line], psql: Psql) -> None:
     psql("roles.sql")
     conn.execute(f"create table theirs (id integer); grant select on theirs to {SCHEMA}_reader".encode())
