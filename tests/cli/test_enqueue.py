@@ -5,7 +5,7 @@ from typing import Any
 
 from contract.harness import Db
 
-from cli.conftest import Command
+from cli.conftest import Ask, Command
 
 
 def rows(db: Db, *columns: str) -> list[tuple[Any, ...]]:
@@ -32,17 +32,18 @@ def test_a_wait_begins_by_the_databases_clock(ectojob: Command, db: Db) -> None:
     assert far["schedule"] == datetime(2999, 1, 31, 7, tzinfo=UTC)
 
 
-def test_params_arrive_as_they_were_typed(ectojob: Command, dsn: str) -> None:
-    digits = (
-        300 if dsn.startswith("mysql:") else 5000
-    )  # MySQL reads numbers into doubles, and refuses what they can't hold
+def test_params_arrive_as_they_were_typed(ectojob: Command, ask: Ask, dsn: str) -> None:
+    [(version,)] = ask("select version()")
+    digits = 300 if dsn.startswith("mysql:") else 5000  # there, a number must fit into a double
+    in_batches_too = not dsn.startswith("mysql:") or "MariaDB" in version  # see enqueue_many in sql/README.md
     typed = '{"big": 12345678901234567890.12345678901234567890, "one": 1.00, "long": ' + "9" * digits + "}"
     assert ectojob("enqueue", "default", typed).code == 0
-    assert ectojob("enqueue", "default", "-", stdin=typed).code == 0
+    if in_batches_too:
+        assert ectojob("enqueue", "default", "-", stdin=typed).code == 0
     for options in (["--params", "--json"], ["--params"]):
         shown = ectojob("jobs", *options).out
         for part in ('"big": 12345678901234567890.12345678901234567890', '"one": 1.00', '"long": ' + "9" * digits):
-            assert shown.count(part) == 2, part
+            assert shown.count(part) == 1 + in_batches_too, part
 
 
 def test_one_job_per_line(ectojob: Command, db: Db) -> None:
