@@ -27,8 +27,10 @@ from ectojob_py import Jobs
 from ectojob_py.errors import SetupError
 
 Process = subprocess.Popen[bytes]
-WAYS = ("jobs", "batches", "jobs", "errands", "errands")
-"""How the standing workers work. Of each queue there are two at least: when one is killed, the other sweeps."""
+WAYS = ("jobs", "errands", "batches", "jobs", "errands")
+"""How the standing workers work."""
+SPARED = 2
+"""So many, one per queue, are neither killed nor frozen nor asked to stop: somebody must be there to sweep in time."""
 ENDS = {0, 3, -signal.SIGKILL, -signal.SIGTERM}
 """How workers may end: with nothing left, with jobs that outlived the grace period, killed, or before they began."""
 PRODUCERS = 2
@@ -130,7 +132,7 @@ class Storm:
 
     def _strike(self, fault: str) -> None:  # noqa: PLR0912 - a list of what can happen
         self.faults["kill at a point" if fault.startswith("kill ") else fault] += 1
-        proxy, victim = self._cluster.proxy, self._random.randrange(len(WAYS))
+        proxy, victim = self._cluster.proxy, self._random.randrange(SPARED, len(WAYS))
         match fault:
             case "kill":
                 self._replace(victim, signal.SIGKILL)
@@ -211,7 +213,7 @@ class Storm:
         cluster = self._cluster
         timeouts = self._random.choice(("lock_timeout", "statement_timeout"))
         hurried = make_conninfo(cluster.dsn, options=f"-c {timeouts}=200")
-        return (cluster.dsn, cluster.proxied, hurried, cluster.dsn, cluster.proxied)[number]
+        return (cluster.dsn, cluster.dsn, cluster.proxied, hurried, cluster.proxied)[number]
 
     def _worker(self, dsn: str, way: str, point: str | None = None, passes: int = 0) -> Process:
         notes = str(self._cluster.folder / f"notes-{len(self._processes)}.txt")
