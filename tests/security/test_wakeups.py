@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -104,26 +104,27 @@ def test_whoever_holds_the_locks_of_sleepers_makes_nobody_late_for_long(
     place: Place, db: Db, owner: psycopg.Connection[Any], mode: str, when: str
 ) -> None:
     oid = owner.execute("select 'jobs.job'::regclass::oid::integer").fetchall()[0][0]
-    held = threading.Event()
     hostile = place.connect(STRANGER)
 
     def hold() -> None:
-        for key in ("0", "hashtext('default')"):
-            hostile.execute(f"select pg_advisory{mode}({oid}, {key})".encode())
-        held.set()
+        with suppress(psycopg.Error):  # it may wait until the end
+            for key in ("0", "hashtext('default')"):
+                hostile.execute(f"select pg_advisory{mode}({oid}, {key})".encode())
 
+    waiter = threading.Thread(target=hold, daemon=True)
     try:
         if when == "before it falls asleep":
             hold()
         with working(place) as await_:
             await_(db.jobs.enqueue("default"))
-            waiter = threading.Thread(target=hold, daemon=True)
             if when != "before it falls asleep":
                 waiter.start()  # it may have to wait for the sleeper, and stands in the way of the next one
             for _ in range(10):
                 await_(db.jobs.enqueue("default"))
     finally:
-        hostile.cancel_safe(timeout=10)
+        if waiter.is_alive():
+            hostile.cancel_safe(timeout=10)
+            waiter.join(30)
         hostile.close()
 
 
