@@ -95,7 +95,7 @@ def says(query: str) -> Callable[[Conn], object]:
         ("i3_completion_without_effect", says("update chaos.effect set attempt = 5 where job = 1")),
         ("i3_errand_completed_and_not_run", says("update chaos.step set queue = 'errands'")),
         ("i4_stuck", says("select jobs.enqueue('chaos')")),
-        ("i4_stuck", says("update chaos.step set expired = expired - interval '2 s' where expired < at")),
+        ("i4_stuck", says("update chaos.step set expired = expired - interval '7 s' where expired < at")),
         ("i5_attempts", says("update chaos.step set attempt = 0 where attempt = attempt_was and attempt > 0")),
         ("i5_attempts", says("update chaos.step set max_attempts = 1")),
         ("i5_begun_twice", add_step(was="AVAILABLE", became="IN_PROGRESS", attempt_was=0, attempt=1, max_attempts=2)),
