@@ -114,8 +114,15 @@ class Postgres:
 
     def blocked(self, observer: psycopg.Connection[Any], conn: psycopg.Connection[Any]) -> bool:
         """Tell from the catalog whether a session waits for a lock of another."""
-        [(by,)] = observer.execute("select pg_blocking_pids(%s)", [conn.info.backend_pid]).fetchall()
-        return bool(by)
+        # By a client: a vacuum that gives back the end of a table is in the way for a moment, too.
+        statement = """
+            select exists (
+                select from pg_stat_activity
+                where pid = any(pg_blocking_pids(%s)) and backend_type = 'client backend'
+            )
+        """
+        [(by_client,)] = observer.execute(statement, [conn.info.backend_pid]).fetchall()
+        return bool(by_client)
 
     def cancel(self, observer: psycopg.Connection[Any], conn: psycopg.Connection[Any]) -> None:
         """Interrupt what a session does, if it does anything."""
