@@ -83,7 +83,7 @@ def produce(dsn: str, until_then: float, seed: int, retried: "list[int]") -> Non
     with closing(connect(dsn, autocommit=False)) as conn, conn.cursor() as cursor:
         for n in count():
             AHEAD.acquire(timeout=1)
-            if monotonic() > until_then:
+            if monotonic() > until_then and n >= 20:  # on a busy machine the time is over before much has begun
                 return
             try:
                 params = dict(zip(("from", "to"), dice.sample(range(ACCOUNTS), 2), strict=True))
@@ -134,7 +134,7 @@ def test_eight_producers_and_eight_workers(db: Db, dsn: str, ask: Ask, bank: Non
     )
     assert set(found.values()) == {0}
     assert tally.untried == []
-    assert enqueued > 8
+    assert enqueued >= 8 * 18
     assert tally.retried + len(retried) >= deadlocks(ask) - before >= (SECONDS >= 30)
 
 
