@@ -11,7 +11,7 @@ from ectojob_py import Jobs
 
 from .harness import Dialect
 
-PATIENCE = 20
+PATIENCE = 60
 """Seconds after which a call that is neither done nor blocked is a defect of the test."""
 
 
