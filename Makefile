@@ -30,9 +30,9 @@ bench: .venv/bench  ## Measure it beside bare SQL, in two minutes; ARGS=--full f
 test-ectojob: .venv/dev  ## EctoJob's statements beside our workers, for a minute on each PostgreSQL; then an audit
 	ECTOJOB_TEST_SECONDS=60 $(BIN)/python -m pytest -s tests/ectojob/test_together.py
 
-test-mysql: .venv/dev  ## Test it on Debian sid's MySQL, fetched into .mysql; or at ECTOJOB_TEST_MYSQL_DSN
+test-mysql: .venv/dev  ## Test it on Debian sid's MySQL, or at ECTOJOB_TEST_MYSQL_DSN; ARGS=tests for all tests
 	@ECTOJOB_MYSQLD=$$([ -n "$$ECTOJOB_TEST_MYSQL_DSN" ] || tests/mysql/fetch_server.sh .mysql) && export ECTOJOB_MYSQLD && \
-	$(BIN)/python -m pytest $(ARGS) -k 'mysql and not mariadb and not postgres'
+	$(BIN)/python -m pytest $(or $(ARGS),tests/contract tests/mysql tests/cli tests/client) -k 'mysql and not mariadb and not postgres'
 
 bench-peers: .venv/bin/python  ## Install what others made, each apart, so that make bench compares with it, too
 	@$(BIN)/python benchmarks/peers/install.py
