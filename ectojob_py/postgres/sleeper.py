@@ -44,6 +44,7 @@ class Sleeper:
         """Nothing was found: linger for a little, then fall asleep. ``owed_at``: not before this look, at least."""
         now = monotonic()
         if self._asleep:
+            self.look_at = min(self.look_at, owed_at)
             return
         if owed_at < inf or now < self._found_at + LINGER:
             self.look_at = min(owed_at, max(now, self._found_at + LINGER))
