@@ -18,6 +18,10 @@ declare
 begin
     perform check_batch(complete_batch.ids, complete_batch.attempts);
 
+    -- Arrays may have more dimensions, and begin elsewhere than at 1.
+    complete_batch.ids := array(select unnest(complete_batch.ids));
+    complete_batch.attempts := array(select unnest(complete_batch.attempts));
+
     -- By the key, and no join: a planner without statistics may join by reading every held job of the queue.
     with done as (
         delete from job
