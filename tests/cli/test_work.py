@@ -24,6 +24,7 @@ def perform(conn, job):
 by_type = {"receipt": perform}
 
 def stubborn(conn, job):
+    open("begun", "w").close()
     time.sleep(60)
 
 async def later(conn, job): ...
@@ -84,10 +85,10 @@ def test_it_works_until_it_is_told_to_stop(start: Start, db: Db, ask: Ask, targe
 
 
 @pytest.mark.usefixtures("handlers")
-def test_jobs_left_behind_are_exit_code_3(start: Start, db: Db, ask: Ask) -> None:
+def test_jobs_left_behind_are_exit_code_3(start: Start, db: Db, ask: Ask, tmp_path: Path) -> None:
     id = db.jobs.enqueue("default")
     process = start("work", "handlers:stubborn", "-q", "default", "--grace", "0.1")
-    while db.job(id)["state"] != "IN_PROGRESS":
+    while not (tmp_path / "begun").exists():
         assert process.poll() is None
     process.terminate()
     _, said = process.communicate(timeout=20)
