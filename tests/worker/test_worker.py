@@ -387,7 +387,7 @@ def test_a_worker_goes_on_without_a_queue_that_was_dropped_and_with_it_when_it_i
     jobs.drop_queue("other", force=True)
     go_on.set()
     ids += [jobs.enqueue("default") for _ in range(3)]
-    until(lambda: ran == ids)
+    until(lambda: sorted(ran) == ids)
     until(lambda: all(gone(conn, id) for id in ids))
     jobs.create_queue("other")
     ids += [jobs.enqueue("other"), jobs.enqueue("default")]
