@@ -12,8 +12,8 @@ create /*M! or replace */ procedure enqueue_payload(
 )
 sql security definer
 modifies sql data
-comment 'enqueue for a job whose params are bytes, of any format: {"payload": "<base64>"}. Read them with from_base64, or
-job.payload in Python. The other arguments are those of enqueue. Raises JQ002, 22023.'
+comment 'enqueue for a job whose params are bytes, of any format: {"payload": "<base64>"}. Read them with
+from_base64, or job.payload in Python. The other arguments are those of enqueue. Raises JQ002, 22023.'
 begin
     if p_payload is null then
         call raise_invalid('payload must not be null', 'Pass bytes, or call enqueue.');

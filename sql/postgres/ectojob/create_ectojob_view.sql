@@ -21,7 +21,9 @@ declare
 begin
     if v_model is null then
         raise invalid_parameter_value using
-            message = format('params_type %s is neither map nor binary', quote_nullable(create_ectojob_view.params_type)),
+            message = format(
+                'params_type %s is neither map nor binary', quote_nullable(create_ectojob_view.params_type)
+            ),
             hint = 'Pass what the application''s params_type says; without one it is a map.';
     end if;
     perform check_queue(create_ectojob_view.queue);

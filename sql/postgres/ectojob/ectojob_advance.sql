@@ -16,7 +16,11 @@ declare
 begin
     -- Beyond ids whose jobs are gone, too: whoever still holds one of those must not meet another job.
     execute format(
-        'select greatest(ours.last_value, theirs.last_value, (select max(id) from %s)) from job_id_seq as ours, %s as theirs',
+        $last$
+        select greatest(ours.last_value, theirs.last_value, (select max(id) from %s))
+        from job_id_seq as ours
+        cross join %s as theirs
+        $last$,
         ectojob_advance.relation, coalesce(v_sequence, 'job_id_seq')
     ) into v_last;
 

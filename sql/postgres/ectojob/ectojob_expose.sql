@@ -39,11 +39,14 @@ begin
         where job.queue = %L
         $view$,
         v_name, model #>> '{state,0}', model #>> '{expires,0}', model #>> '{schedule,0}',
-        ectojob_params(model #>> '{params,0}'), model #>> '{notify,0}', model #>> '{inserted_at,0}', model #>> '{updated_at,0}', ectojob_expose.queue
+        ectojob_params(model #>> '{params,0}'), model #>> '{notify,0}', model #>> '{inserted_at,0}',
+        model #>> '{updated_at,0}', ectojob_expose.queue
     );
 
     for v_column, v_default in
-        select item.key, item.value ->> 1 from jsonb_each(ectojob_expose.model) as item where item.value ->> 1 is not null
+        select item.key, item.value ->> 1
+        from jsonb_each(ectojob_expose.model) as item
+        where item.value ->> 1 is not null
     loop
         execute format('alter view %s alter column %I set default %s', v_name, v_column, v_default);
     end loop;

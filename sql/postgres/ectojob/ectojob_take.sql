@@ -15,7 +15,8 @@ begin
     execute format(
         $take$
         insert into job (
-            queue, id, state, priority, schedule, expires, attempt, max_attempts, params, notify, inserted_at, updated_at
+            queue, id, state, priority, schedule, expires, attempt, max_attempts, params, notify,
+            inserted_at, updated_at
         )
         select
             adopted.queue, adopted.id, adopted.state, adopted.priority, adopted.schedule, adopted.expires,

@@ -23,7 +23,8 @@ begin
     perform check_timeout('reservation_timeout', reserve_batch.reservation_timeout);
     v_queue := queue_settings(reserve_batch.queue);
     v_rows := lock_available(
-        v_queue, reserve_batch.demand, reserve_batch.after_priority, reserve_batch.after_schedule, reserve_batch.after_id
+        v_queue, reserve_batch.demand,
+        reserve_batch.after_priority, reserve_batch.after_schedule, reserve_batch.after_id
     );
 
     return query
