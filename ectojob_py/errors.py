@@ -46,3 +46,13 @@ class SetupError(Exception):
 
 class BadUsage(SetupError):
     """What was asked for can't be meant: nothing was asked of the database."""
+
+
+class NotAllowed(SetupError):
+    """Whoever is logged in is a member of no role that may do this."""
+
+    def __init__(self, message: str, schema: str, *roles: str) -> None:
+        """Say what was refused, and which roles of the schema may do it beside the owner: ``"reader"``, say."""
+        names = " or ".join(f"{schema}_{role}" for role in roles)
+        hint = f"This takes role {names}, or the owner. ectojob migrate --roles makes the roles."
+        super().__init__(message, hint if roles else "This is for the owner, who installed ectojob.")

@@ -159,12 +159,15 @@ class Worker:
         return self._engine.Listener(self._options.dsn, self._options.schema, self._options.queues)
 
     def check(self) -> None:
-        """Raise ``SetupError`` for what would keep this worker from ever running a job."""
+        """Raise ``SetupError`` for what would keep this worker from ever running a job.
+
+        To begin a job that can't be there changes nothing, and takes a worker's rights and a queue.
+        """
         try:
             with self._listener() as listener:
                 check_release(listener.jobs.version(), self._options.schema)
                 for queue in self._options.queues:
-                    listener.due_in(queue)
+                    listener.jobs.begin_attempt(queue, 0, -1)
         except self._engine.Error as error:
             raise self._engine.setup_error(error, self._options.schema) from error
 

@@ -1,4 +1,4 @@
-"""The console script ``ectojob``. It shows what views and tables say, and changes things through ``Jobs`` alone."""
+"""The console script ``ectojob``. It shows what views say, and changes things through ``Jobs`` alone."""
 
 import logging
 import os

@@ -49,7 +49,7 @@ def enqueue(
     """
     choice = chosen(ctx, dsn, schema, as_json)
     one = None if params == "-" else Params(params, "PARAMS")
-    with choice.connected() as session:
+    with choice.connected("producer") as session:
         common = (_at(schedule, session), max_attempts, priority, notify)
         if one is not None:
             ids = [session.jobs.enqueue(queue, one, *common)]

@@ -15,10 +15,9 @@ def explain(error: Exception) -> tuple[list[str], int]:
     if isinstance(error, SetupError):
         return _lines(str(error), hint=error.hint), USAGE if isinstance(error, BadUsage) else REFUSED
     if isinstance(error, psycopg.Error):
-        return _database_lines(error), REFUSED
+        return _lines(said_by_database(error), error.diag.message_detail, error.diag.message_hint), REFUSED
     if "pymysql" in sys.modules and isinstance(error, sys.modules["pymysql"].MySQLError):
-        *code, text = error.args or (type(error).__name__,)
-        return _lines(f"{text} {code}" if code else str(text)), REFUSED
+        return _lines(said_by_database(error)), REFUSED
     if isinstance(error, UnicodeError):
         return _lines("the input is not valid UTF-8", hint="Convert it first: iconv -t utf-8"), USAGE
     if isinstance(error, OSError):
@@ -32,15 +31,18 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def said_by_database(error: Exception) -> str:
+    """Return a driver's message, with the code."""
+    if isinstance(error, psycopg.Error):
+        message = error.diag.message_primary or one_line(str(error)) or type(error).__name__
+        return message + (f" [{error.sqlstate}]" if error.sqlstate else "")
+    *code, text = error.args or (type(error).__name__,)
+    return f"{text} {code}" if code else str(text)
+
+
 def one_line(text: str) -> str:
     """Return the text of libpq or a driver on one line."""
     return " ".join(text.split())
-
-
-def _database_lines(error: psycopg.Error) -> list[str]:
-    message = error.diag.message_primary or one_line(str(error)) or type(error).__name__
-    code = f" [{error.sqlstate}]" if error.sqlstate else ""
-    return _lines(message + code, error.diag.message_detail, error.diag.message_hint)
 
 
 def _lines(message: str, detail: str | None = None, hint: str | None = None) -> list[str]:

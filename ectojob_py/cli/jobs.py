@@ -47,7 +47,7 @@ def jobs(
     state: Annotated[State | None, typer.Option(case_sensitive=False, help="In this state only.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="FAILED ones, latest first, with their last error.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
-    params: Annotated[bool, typer.Option("--params", help="Show the params, too.")] = False,
+    params: Annotated[bool, typer.Option("--params", help="Show the params, too; for the owner.")] = False,
     dsn: Dsn = None,
     schema: Schema = None,
     as_json: AsJson = False,
@@ -63,7 +63,7 @@ def jobs(
         raise BadUsage(f"--failed and --state {state} exclude each other", "Leave one out.")
     failed = failed or state is State.FAILED
     columns = [*_COLUMNS, *(_FAILED if failed else _WAITING), *([_PARAMS] if params else [])]
-    with choice.connected() as session:
+    with choice.connected(*(() if params else ("reader", "admin"))) as session:
         if queue is not None:
             _known(session, queue)
         rows = session.rows(_query(queue, State.FAILED if failed else state, params), queue=queue, limit=limit)
@@ -90,7 +90,7 @@ def requeue(
     choice = chosen(ctx, dsn, schema, as_json)
     if bool(id) == all_failed:
         raise BadUsage("either name the jobs' ids, or pass --all-failed", "ectojob jobs --failed lists them.")
-    with choice.connected() as session:
+    with choice.connected("admin") as session:
         _known(session, queue)
         ids = _requeue_all(session, queue, choice.as_json) if all_failed else _requeue_these(session, queue, id or [])
     report(choice.as_json, {"queue": queue, "requeued": ids}, f"requeued {len(ids)} of queue {queue}")
@@ -110,7 +110,7 @@ def remove(
     """
     choice = chosen(ctx, dsn, schema, as_json)
     ids = list(dict.fromkeys(id))
-    with choice.connected() as session, session.transaction(queue):
+    with choice.connected("admin") as session, session.transaction(queue):
         for each in ids:
             if session.jobs.remove(queue, each) is None:
                 msg = f"job {each} of queue {queue} can't be removed: a worker holds it, or there is none"
@@ -125,9 +125,7 @@ def _requeue_these(session: Session, queue: str, ids: list[int]) -> list[int]:
 
 def _requeue_all(session: Session, queue: str, silent: bool) -> list[int]:
     """Requeue one by one, each for itself, so that a long list holds no locks; somebody else may do the same."""
-    failed = session.rows(
-        "select id from {schema}.job where queue = %(queue)s and state = 'FAILED' order by id", queue=queue
-    )
+    failed = session.rows("select id from {schema}.failed where queue = %(queue)s order by id", queue=queue)
     ids = []
     with progress(f"requeuing {queue}", len(failed), silent=silent) as bar:
         for row in bar.track(failed, task_id=bar.task_ids[0]):
@@ -139,12 +137,13 @@ def _requeue_all(session: Session, queue: str, silent: bool) -> list[int]:
 
 
 def _query(queue: str | None, state: State | None, params: bool) -> str:
-    """Return the query; the state is written out, so that its partial index fits."""
+    """Return the query; the state is written out, so that its partial index fits. Only the table has params."""
     return " ".join(
         [
             "select queue, id, state, priority, schedule, expires, attempt, max_attempts,",
-            "params," if params else "",
-            "notify, last_error, inserted_at, updated_at from {schema}.job where true",
+            "params, notify," if params else "",
+            "last_error, inserted_at, updated_at",
+            f"from {{schema}}.{'job' if params else 'job_state'} where true",
             "and queue = %(queue)s" if queue is not None else "",
             f"and state = '{state}'" if state is not None else "",
             "order by",

@@ -8,9 +8,9 @@ from typing import Annotated, cast
 
 import typer
 
-from ectojob_py.cli.failures import one_line
+from ectojob_py.cli.failures import one_line, said_by_database
 from ectojob_py.engine import room_of
-from ectojob_py.errors import BadUsage, SetupError
+from ectojob_py.errors import BadUsage, NotAllowed, SetupError
 from ectojob_py.release import check_release
 from ectojob_py.session import Session
 
@@ -59,10 +59,11 @@ class Chosen:
         return dsn
 
     @contextmanager
-    def connected(self, deploying: bool = False) -> Iterator[Session]:
+    def connected(self, *roles: str, deploying: bool = False) -> Iterator[Session]:
         """Connect, in autocommit; say so when the database can't be reached, or lacks this release of ectojob.
 
-        ``deploying``: whatever release is there will do.
+        ``roles``: whose members may do what follows, beside the owner; a refusal names them. ``deploying``: whatever
+        release is there will do.
         """
         dsn = self.dsn
         room = room_of(dsn, "session")
@@ -77,6 +78,8 @@ class Chosen:
                     self._check_release(session, room.is_forbidden)
                 yield session
             except room.Error as error:
+                if room.is_forbidden(error):
+                    raise NotAllowed(said_by_database(error), self.schema, *roles) from error
                 if not room.is_missing(error):
                     raise
                 msg = f"ectojob is not installed in schema {self.schema}, or is older than this command"

@@ -15,14 +15,11 @@ group = typer.Typer(help="Create, pause, resume or drop a queue.", no_args_is_he
 Name = Annotated[str, typer.Argument(metavar="NAME")]
 
 _QUERY = """
-    select depth.queue, depth.paused_at,
-        depth.scheduled, depth.available, depth.reserved, depth.in_progress, depth.retry, depth.failed,
-        depth.oldest_available,
-        settings.max_attempts, settings.reservation_timeout, settings.execution_timeout, settings.retry_timeout
-    from {schema}.queue_depth as depth
-    join {schema}.queue as settings on settings.name = depth.queue
-    where depth.queue = coalesce(%(queue)s, depth.queue)
-    order by depth.queue
+    select queue, paused_at, scheduled, available, reserved, in_progress, retry, failed, oldest_available,
+        max_attempts, reservation_timeout, execution_timeout, retry_timeout
+    from {schema}.queue_depth
+    where queue = coalesce(%(queue)s, queue)
+    order by queue
 """
 _NAME = Column("queue", lambda row: row["queue"])
 _DEPTH = [
@@ -58,7 +55,7 @@ def queues(
     Example: ectojob queues --settings
     """
     choice = chosen(ctx, dsn, schema, as_json)
-    with choice.connected() as session:
+    with choice.connected("reader", "admin") as session:
         _listing(session, _SETTINGS if settings else _DEPTH).print(choice.as_json)
 
 
@@ -85,7 +82,7 @@ def create(
     Example: ectojob queue create emails --max-attempts 3 --retry-timeout 1m
     """
     choice = chosen(ctx, dsn, schema, as_json)
-    with choice.connected() as session:
+    with choice.connected("admin") as session:
         session.jobs.create_queue(name, max_attempts, reservation_timeout, execution_timeout, retry_timeout)
         _listing(session, _SETTINGS, name).print(choice.as_json)
 
@@ -97,7 +94,7 @@ def pause(ctx: typer.Context, name: Name, dsn: Dsn = None, schema: Schema = None
     Example: ectojob queue pause emails
     """
     choice = chosen(ctx, dsn, schema, as_json)
-    with choice.connected() as session:
+    with choice.connected("admin") as session:
         session.jobs.pause_queue(name)
     report(choice.as_json, {"queue": name, "paused": True}, f"paused {name}")
 
@@ -109,7 +106,7 @@ def resume(ctx: typer.Context, name: Name, dsn: Dsn = None, schema: Schema = Non
     Example: ectojob queue resume emails
     """
     choice = chosen(ctx, dsn, schema, as_json)
-    with choice.connected() as session:
+    with choice.connected("admin") as session:
         session.jobs.resume_queue(name)
     report(choice.as_json, {"queue": name, "paused": False}, f"resumed {name}")
 
@@ -128,7 +125,7 @@ def drop(
     Example: ectojob queue drop emails
     """
     choice = chosen(ctx, dsn, schema, as_json)
-    with choice.connected() as session:
+    with choice.connected("admin") as session:
         session.jobs.drop_queue(name, force)
     report(choice.as_json, {"queue": name, "dropped": True}, f"dropped {name}")
 

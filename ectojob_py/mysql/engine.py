@@ -6,7 +6,7 @@ from typing import NoReturn
 import psycopg
 import pymysql
 
-from ectojob_py.errors import SetupError, UnknownQueue
+from ectojob_py.errors import NotAllowed, SetupError, UnknownQueue
 from ectojob_py.mysql.connection import connect
 from ectojob_py.mysql.handler_connection import READ_COMMITTED, HandlerConnection
 from ectojob_py.mysql.listener import NAP, Listener
@@ -40,7 +40,7 @@ def setup_error(error: Exception, schema: str) -> SetupError:
         hint = "Run: ectojob migrate" + (f" --schema {schema}" if schema != "jobs" else "")
         return SetupError(f"ectojob is not installed in database {schema}", hint)
     if code == NO_RIGHT:
-        return SetupError(str(text), f"Grant this user execute on {schema}.*.")
+        return NotAllowed(str(text), schema, "worker")
     if isinstance(error, UnknownQueue):
         return SetupError(error.diag.message_primary or "unknown queue", error.diag.message_hint or "")
     return SetupError(str(text), "Check the dsn, and that the server runs.")

@@ -5,7 +5,7 @@ from math import inf
 
 import psycopg
 
-from ectojob_py.errors import SetupError, UnknownQueue
+from ectojob_py.errors import NotAllowed, SetupError, UnknownQueue
 from ectojob_py.pool import Connections
 from ectojob_py.pool_async import AsyncConnections
 from ectojob_py.postgres.connection import HandlerConnection
@@ -38,6 +38,5 @@ def setup_error(error: Exception, schema: str) -> SetupError:
         case UnknownQueue():
             return SetupError(error.diag.message_primary or "unknown queue", error.diag.message_hint or "")
         case psycopg.errors.InsufficientPrivilege():
-            hint = f"Grant this role usage on schema {schema}, and execute on its functions."
-            return SetupError(error.diag.message_primary or "permission denied", hint)
+            return NotAllowed(error.diag.message_primary or "permission denied", schema, "worker")
     return SetupError(str(error).strip(), "Check the dsn, and that the server runs.")

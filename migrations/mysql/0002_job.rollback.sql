@@ -50,6 +50,7 @@ drop procedure if exists reactivate_expired;
 drop procedure if exists requeue;
 drop procedure if exists remove;
 drop view if exists queue_depth;
+drop view if exists job_state;
 drop view if exists running;
 drop view if exists overdue;
 drop view if exists failed;

@@ -80,6 +80,7 @@ source transitions/remove.sql
 -- Views for people.
 
 source views/queue_depth.sql
+source views/job_state.sql
 source views/running.sql
 source views/overdue.sql
 source views/failed.sql

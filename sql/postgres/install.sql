@@ -141,6 +141,7 @@ select not exists (select from migration where id = '0005_job_held') as pending 
 -- Views for people.
 
 \ir views/queue_depth.sql
+\ir views/job_state.sql
 \ir views/running.sql
 \ir views/overdue.sql
 \ir views/failed.sql

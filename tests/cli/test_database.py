@@ -131,7 +131,9 @@ def test_what_the_database_forbids(ectojob: Command, ask: Ask, dsn: str) -> None
     try:
         result = ectojob("queues", "--dsn", stranger)
         assert result.code == 1
-        assert result.err.startswith(says)
-        assert result.err.endswith(f"{code}\n")
+        error, hint = result.err.splitlines()
+        assert error.startswith(says)
+        assert error.endswith(code)
+        assert "jobs_reader or jobs_admin" in hint
     finally:
         ask("drop user stranger")

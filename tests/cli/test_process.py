@@ -63,7 +63,7 @@ def test_an_error_is_no_traceback_unless_asked_for(start: Start) -> None:
 
 
 def test_a_defect_is_said_in_two_lines(bare: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ectojob_py.cli.options.Chosen.connected", lambda _: 1 / 0)
+    monkeypatch.setattr("ectojob_py.cli.options.Chosen.connected", lambda *_: 1 / 0)
     result = bare("queues")
     assert result.code == 1
     [error, hint] = result.err.splitlines()

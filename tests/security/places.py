@@ -19,20 +19,21 @@ ROLES = (OWNER, PRODUCER, WORKER, READER, ADMIN)
 ENQUEUING = {"enqueue", "enqueue_many", "enqueue_payload"}
 TAKING = {"reserve_batch", "begin_attempt", "claim_batch"}
 ENDING = {"complete", "complete_batch", "fail", "extend", "release"}
-SWEEPING = {"activate_scheduled", "reactivate_expired", "next_due"}
+SWEEPING = {"activate_scheduled", "reactivate_expired"}
+WATCHING = {"next_due"}
 MANAGING = {"create_queue", "drop_queue", "pause_queue", "resume_queue", "requeue", "remove"}
 MAY_CALL = {
-    OWNER: ENQUEUING | TAKING | ENDING | SWEEPING | MANAGING | {"version"},
+    OWNER: ENQUEUING | TAKING | ENDING | SWEEPING | WATCHING | MANAGING | {"version"},
     PRODUCER: ENQUEUING | {"version"},
-    WORKER: TAKING | ENDING | SWEEPING | {"version"},
-    READER: {"version"},
-    ADMIN: SWEEPING | MANAGING | {"version"},
+    WORKER: TAKING | ENDING | SWEEPING | WATCHING | {"version"},
+    READER: WATCHING | {"version"},
+    ADMIN: SWEEPING | WATCHING | MANAGING | {"version"},
     STRANGER: set[str](),
 }
 """Which functions each role is for: the specification of ``grants.sql``."""
 
 MAY_READ = {OWNER, READER, ADMIN}
-VIEWS = ("queue_depth", "running", "overdue", "failed")
+VIEWS = ("queue_depth", "job_state", "running", "overdue", "failed")
 
 
 class Place(Protocol):

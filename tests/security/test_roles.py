@@ -99,6 +99,7 @@ def test_what_the_reader_sees_shows_no_payload(place: Place, db: Db) -> None:
         seen = {view: place.execute(conn, f"select * from jobs.{view}") for view in VIEWS}
     assert {view: len(rows) for view, rows in seen.items()} == {
         "queue_depth": 1,
+        "job_state": 6,
         "running": 2,
         "overdue": 0,
         "failed": 1,

@@ -14,7 +14,7 @@ grant execute on procedure `jobs`.`release` to `jobs_worker`;
 grant execute on procedure `jobs`.`wait_for_job` to `jobs_worker`;
 grant execute on procedure `jobs`.`activate_scheduled` to `jobs_worker`, `jobs_admin`;
 grant execute on procedure `jobs`.`reactivate_expired` to `jobs_worker`, `jobs_admin`;
-grant execute on procedure `jobs`.`next_due` to `jobs_worker`, `jobs_admin`;
+grant execute on procedure `jobs`.`next_due` to `jobs_worker`, `jobs_reader`, `jobs_admin`;
 grant execute on procedure `jobs`.`create_queue` to `jobs_admin`;
 grant execute on procedure `jobs`.`drop_queue` to `jobs_admin`;
 grant execute on procedure `jobs`.`pause_queue` to `jobs_admin`;
@@ -25,6 +25,7 @@ grant execute on procedure `jobs`.`wake` to `jobs_producer`, `jobs_worker`, `job
 grant execute on procedure `jobs`.`version` to `jobs_producer`, `jobs_worker`, `jobs_reader`, `jobs_admin`;
 grant execute on function `jobs`.`enqueue_id` to `jobs_producer`;
 grant select on `jobs`.`queue_depth` to `jobs_reader`, `jobs_admin`;
+grant select on `jobs`.`job_state` to `jobs_reader`, `jobs_admin`;
 grant select on `jobs`.`running` to `jobs_reader`, `jobs_admin`;
 grant select on `jobs`.`overdue` to `jobs_reader`, `jobs_admin`;
 grant select on `jobs`.`failed` to `jobs_reader`, `jobs_admin`;

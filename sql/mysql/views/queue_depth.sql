@@ -1,7 +1,8 @@
 -- How much there is to do, per queue.
 --
--- Jobs per queue and state. available grows and in_progress is 0: no worker runs, or paused_at is set.
--- oldest_available: for how many seconds the oldest AVAILABLE job could have run; null: none waits. Reads every job.
+-- Jobs per queue and state, and the queue's settings. available grows and in_progress is 0: no worker runs, or
+-- paused_at is set. oldest_available: for how many seconds the oldest AVAILABLE job could have run; null: none waits.
+-- Reads every job.
 
 create or replace sql security definer view queue_depth as
 select
@@ -14,8 +15,18 @@ select
     count(if(job.state = 'RETRY', 1, null)) as retry,
     count(if(job.state = 'FAILED', 1, null)) as failed,
     timestampdiff(microsecond, min(if(job.state = 'AVAILABLE', job.schedule, null)), utc_timestamp(6)) / 1000000
-        as oldest_available
+        as oldest_available,
+    queue.max_attempts,
+    queue.reservation_timeout,
+    queue.execution_timeout,
+    queue.retry_timeout
 from queue
 left join job on job.queue = queue.name
-group by queue.name, queue.paused_at
+group by
+    queue.name,
+    queue.paused_at,
+    queue.max_attempts,
+    queue.reservation_timeout,
+    queue.execution_timeout,
+    queue.retry_timeout
 order by queue.name

@@ -18,11 +18,12 @@ begin
         ('execute on function reserve_batch, begin_attempt, claim_batch', 'worker'),
         ('execute on function complete, complete_batch, fail, extend, release', 'worker'),
         ('execute on function fall_asleep, in_flight, wake_up', 'worker'),
-        ('execute on function activate_scheduled, reactivate_expired, next_due', 'worker, admin'),
+        ('execute on function activate_scheduled, reactivate_expired', 'worker, admin'),
+        ('execute on function next_due', 'worker, reader, admin'),
         ('execute on function create_queue, drop_queue, pause_queue, resume_queue', 'admin'),
         ('execute on function requeue, remove', 'admin'),
         (format('execute on function %I.version', v_schema), 'producer, worker, reader, admin'),
-        ('select on queue_depth, running, overdue, failed', 'reader, admin')
+        ('select on queue_depth, job_state, running, overdue, failed', 'reader, admin')
     loop
         select string_agg(format('%I', v_schema || '_' || role.name), ', ') into v_roles
         from string_to_table(v_roles, ', ') as role (name);
