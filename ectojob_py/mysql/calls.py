@@ -45,8 +45,8 @@ DEFAULTS: dict[str, tuple[object, ...]] = {
 }
 """The arguments that may be left out, as on PostgreSQL: a procedure has no defaults, so they are sent."""
 
-MISSING = 1305
-"""A deploy on MySQL has dropped a procedure and not yet made it again."""
+MISSING, FORBIDDEN = 1305, 1370
+"""No such procedure, or no right to it: for a moment of a deploy, which drops it on MySQL and makes it anew."""
 
 CONFLICTS = (1213, 1205, 1020)
 """Deadlock, lock wait timeout, and MariaDB's changed row: the whole transaction is to be tried anew."""
@@ -79,11 +79,15 @@ class MysqlCalls:
         return [_job(dict(zip(names, row, strict=True))) for row in rows]
 
     def _call(self, function: str, args: Sequence[object]) -> tuple[list[str], Sequence[tuple[Any, ...]]]:
-        """Call, again while a deploy has it missing, and after a conflict if the call was all of its transaction."""
+        """Call, again while a deploy has it missing, and after a conflict if the call was all of its transaction.
+
+        That a procedure or a right is missing counts when no deploy was at work, neither before the call nor after it.
+        """
         sent = [_adapt(arg) for arg in (*args, *DEFAULTS.get(function, ())[len(args) :])]
         statement = f"call `{self._quoted}`.`{function}`({', '.join(['%s'] * len(sent))})"
         alone = self._conn.get_autocommit() and not self._in_transaction()
         deadline = time.monotonic() + RETRIED_FOR
+        quiet = False
         while True:
             try:
                 return self._execute(statement, sent)
@@ -95,8 +99,10 @@ class MysqlCalls:
                     # A killed call can't end the transaction it began for itself, and the next would take it for ours.
                     with suppress(pymysql.MySQLError):
                         self._conn.rollback()
-                missing = code == MISSING and "PROCEDURE" in str(text) and self._installed()
-                if not (missing or (alone and code in CONFLICTS)) or time.monotonic() > deadline:
+                missing = code == FORBIDDEN or (code == MISSING and "PROCEDURE" in str(text))
+                was_quiet, quiet = quiet, missing and not self._deploying()
+                owed = missing and not (was_quiet and quiet)
+                if not (owed or (alone and code in CONFLICTS)) or time.monotonic() > deadline:
                     raise
                 logger.info("%s is tried anew: %s", function, error)
                 time.sleep(random.uniform(0, 0.02))
@@ -110,11 +116,12 @@ class MysqlCalls:
                 pass
             return names, rows
 
-    def _installed(self) -> bool:
-        """Tell whether there are other procedures: then a deploy is about to bring back the one that is missing."""
-        query = "select 1 from information_schema.routines where routine_schema = %s limit 1"
+    def _deploying(self) -> bool:
+        """Tell whether a deploy holds the migrators' lock."""
+        query = "select is_used_lock(concat('ectojob migrate ', left(sha2(%s, 256), 40))) is not null"
         with closing(self._conn.cursor(Cursor)) as cursor:
-            return bool(cursor.execute(query, [self._schema]))
+            cursor.execute(query, [self._schema])
+            return cursor.fetchone() == (1,)
 
     def _in_transaction(self) -> bool:
         return bool(self._conn.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)

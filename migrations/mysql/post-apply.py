@@ -21,6 +21,7 @@ logger = logging.getLogger("ectojob")
 SQL = Path(__file__).resolve().parents[2] / "sql" / "mysql"
 FUNCTIONS_REFUSED = (1418, 1419)
 
+TURN = "concat('ectojob migrate ', left(sha2(database(), 256), 40))"
 USES_ROLES = """
 select database(), exists (
     select 1 from information_schema.routines
@@ -39,6 +40,7 @@ def reload(conn):
     on_mariadb = "mariadb" in conn.get_server_info().lower()
     with conn.cursor() as cursor:
         cursor.execute("set names utf8mb4")
+        cursor.execute(f"do get_lock({TURN}, 0)")  # callers wait while it is held; ``ectojob migrate`` has it already
         cursor.execute(USES_ROLES)
         [(database, owned)] = cursor.fetchall()
         cursor.execute("set sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'")
@@ -53,6 +55,7 @@ def reload(conn):
                 made = replace(cursor, name, statement)
             for grant in grants.get(Path(name).stem, []) if owned and made else []:
                 cursor.execute(grant.replace("`jobs", "`" + database.replace("`", "``")))
+        cursor.execute(f"do release_lock({TURN})")
 
 
 def replace(cursor, name, statement):

@@ -4,7 +4,7 @@
 --     cd sql/mysql && mariadb --comments jobs < install.sql
 --
 -- Run it again to upgrade: tables that exist stay, everything else is replaced. On MariaDB a procedure is replaced
--- while others call it; MySQL has none for a moment, and callers see error 1305 meanwhile.
+-- while others call it; MySQL has none for a moment, and callers see error 1305, or 1370, meanwhile.
 
 set names utf8mb4;
 set sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';

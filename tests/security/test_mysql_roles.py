@@ -1,17 +1,22 @@
 """How roles come, stay through deploys, and go, on MySQL and MariaDB."""
 
+import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pymysql
 import pytest
 from mysql.servers import MYSQL
+from pymysql.cursors import Cursor
+from yoyo import get_backend, read_migrations
 
 from ectojob_py import Jobs
-from ectojob_py.migrate import migrate
+from ectojob_py.migrate import ROOT, migrate
 from ectojob_py.mysql.calls import MysqlCalls
 from ectojob_py.mysql.connection import connect
 
@@ -78,36 +83,145 @@ def test_nobody_logs_in_as_the_definer(dsn: str, ask: Ask) -> None:
         connect(dsn.replace("root@", "jobs_eu_owner@"))
 
 
-def test_a_sleeping_worker_is_woken_by_another_account(dsn: str, ask: Ask) -> None:
-    migrate(dsn, DATABASE, roles=True)
+@contextmanager
+def logins(ask: Ask, *roles: str) -> Iterator[None]:
+    """A login for each role, jobs_eu_a_<role>, for as long as this lasts."""
     on_mariadb = "MariaDB" in ask("select version()")[0][0]
-    for role in ("producer", "worker"):
+    for role in roles:
         name = f"{DATABASE}_a_{role}"
         ask(f"create user {name}@localhost")
         ask(f"grant {DATABASE}_{role} to {name}@localhost")
         ask(f"set default role {DATABASE}_{role} {'for' if on_mariadb else 'to'} {name}@localhost")
     try:
-        woken: list[object] = []
-        with (
-            closing(connect(dsn.replace("root@", f"{DATABASE}_a_worker@"), autocommit=True)) as worker,
-            closing(connect(dsn.replace("root@", f"{DATABASE}_a_producer@"), autocommit=True)) as producer,
-        ):
-
-            def sleep() -> None:
-                try:
-                    woken.append(MysqlCalls(worker, DATABASE).value("wait_for_job", "default", 100))
-                except pymysql.MySQLError as error:
-                    woken.append(error.args[0])
-
-            thread = threading.Thread(target=sleep, daemon=True)
-            thread.start()
-            deadline = time.monotonic() + 20
-            query = "select count(*) from information_schema.processlist where id = %s and state = 'User sleep'"
-            while ask(query, worker.thread_id()) != [(1,)]:
-                assert time.monotonic() < deadline, "it never slept"
-                time.sleep(0.02)
-            Jobs(producer, DATABASE).enqueue("default")
-            thread.join(20)
-        assert woken in ([1], [1317])  # MySQL and MariaDB
+        yield
     finally:
-        ask(f"drop user {DATABASE}_a_producer@localhost, {DATABASE}_a_worker@localhost")
+        for role in roles:
+            ask(f"drop user {DATABASE}_a_{role}@localhost")
+
+
+@contextmanager
+def logged_in(dsn: str, role: str) -> Iterator[Jobs]:
+    """The functions as a member of a role calls them."""
+    with closing(connect(dsn.replace("root@", f"{DATABASE}_a_{role}@"), autocommit=True)) as conn:
+        yield Jobs(conn, DATABASE)
+
+
+def test_a_sleeping_worker_is_woken_by_another_account(dsn: str, ask: Ask) -> None:
+    migrate(dsn, DATABASE, roles=True)
+    woken: list[object] = []
+    with (
+        logins(ask, "producer", "worker"),
+        closing(connect(dsn.replace("root@", f"{DATABASE}_a_worker@"), autocommit=True)) as worker,
+        logged_in(dsn, "producer") as producer,
+    ):
+
+        def sleep() -> None:
+            try:
+                woken.append(MysqlCalls(worker, DATABASE).value("wait_for_job", "default", 100))
+            except pymysql.MySQLError as error:
+                woken.append(error.args[0])
+
+        thread = threading.Thread(target=sleep, daemon=True)
+        thread.start()
+        deadline = time.monotonic() + 20
+        query = "select count(*) from information_schema.processlist where id = %s and state = 'User sleep'"
+        while ask(query, worker.thread_id()) != [(1,)]:
+            assert time.monotonic() < deadline, "it never slept"
+            time.sleep(0.02)
+        producer.enqueue("default")
+        thread.join(20)
+    assert woken in ([1], [1317])  # MySQL and MariaDB
+
+
+def yoyo_reload(dsn: str, schema: str) -> list[str]:
+    """Reload as plain ``yoyo apply`` does when a migration was pending."""
+    with get_backend(dsn.replace("root@/", f"root@/{schema}")) as backend:
+        backend.run_post_apply(read_migrations(str(ROOT / "migrations/mysql")))
+    return []
+
+
+@pytest.mark.parametrize(
+    ("deploy", "owed"),
+    [
+        (migrate, r"^create .*procedure enqueue\("),
+        (migrate, "^grant .*`enqueue` to"),
+        (yoyo_reload, "^grant .*`enqueue` to"),
+    ],
+)
+def test_a_call_waits_for_a_deploy_that_owes_its_procedure_or_its_right(
+    dsn: str, ask: Ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, deploy: Any, owed: str
+) -> None:
+    """MariaDB owes neither: there a procedure is replaced, and keeps its rights."""
+    migrate(dsn, DATABASE, roles=True)
+    on_mariadb = "MariaDB" in ask("select version()")[0][0]
+    held, go = threading.Event(), threading.Event()
+    execute = Cursor.execute
+
+    def hold(cursor: Any, query: str, args: object = None) -> Any:
+        if re.search(owed, query, re.MULTILINE):
+            held.set()
+            go.wait(60)
+        return execute(cursor, query, args)
+
+    monkeypatch.setattr(Cursor, "execute", hold)
+    monkeypatch.setattr("ectojob_py.mysql.calls.RETRIED_FOR", 60)
+    caplog.set_level(logging.INFO, "ectojob")
+    with logins(ask, "producer"), logged_in(dsn, "producer") as producer, ThreadPoolExecutor(2) as pool:
+        try:
+            deployed = pool.submit(deploy, dsn, DATABASE)
+            assert held.wait(60)
+            call = pool.submit(producer.enqueue, "default")
+            deadline = time.monotonic() + 60
+            while not call.done() and caplog.text.count("enqueue is tried anew") < 3:
+                assert time.monotonic() < deadline, "it neither answers nor waits"
+                time.sleep(0.01)
+            assert call.done() == on_mariadb
+        finally:
+            go.set()
+        assert call.result(60) == 1
+        assert deployed.result(60) == []
+
+
+@pytest.mark.parametrize("deploying", [False, True])
+def test_who_has_no_right_is_told_so_at_once_or_when_he_has_waited_for_a_deploy(
+    dsn: str, ask: Ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, deploying: bool
+) -> None:
+    migrate(dsn, DATABASE, roles=True)
+    caplog.set_level(logging.INFO, "ectojob")
+    if deploying:
+        monkeypatch.setattr("ectojob_py.mysql.calls.RETRIED_FOR", 0.2)
+        ask("do get_lock(concat('ectojob migrate ', left(sha2(%s, 256), 40)), 0)", DATABASE)
+    refused = pytest.raises(pymysql.OperationalError, match="1370")
+    with logins(ask, "reader"), logged_in(dsn, "reader") as reader, refused:
+        reader.enqueue("default")
+    ask("do release_all_locks()")
+    tries = caplog.text.count("enqueue is tried anew")
+    assert tries > 1 if deploying else tries == 1
+
+
+def test_roles_do_not_notice_redeploys(dsn: str, ask: Ask) -> None:
+    migrate(dsn, DATABASE, roles=True)
+    done = threading.Event()
+
+    def produce() -> int:
+        with logged_in(dsn, "producer") as jobs:
+            return len([jobs.enqueue("default") for _ in iter(done.is_set, True)])
+
+    def work() -> int:
+        count = 0
+        with logged_in(dsn, "worker") as jobs:
+            while (claimed := jobs.claim_batch("default", 5)) or not done.is_set():
+                for job in claimed:
+                    jobs.complete("default", job.id, job.attempt)
+                    count += 1
+        return count
+
+    with logins(ask, "producer", "worker"), ThreadPoolExecutor(2) as pool:
+        producer, worker = pool.submit(produce), pool.submit(work)
+        try:
+            for _ in range(3):
+                assert migrate(dsn, DATABASE) == []
+        finally:
+            done.set()
+            made = producer.result(60)
+        assert 0 < worker.result(60) <= made
