@@ -65,8 +65,7 @@ where step.queue = 'errands'
     );
 
 -- A lease that ended, and when the sweep took the job back: after an outage counted from when workers were connected
--- again, 5 s being their longest pause. 1 s is the workers' poll_interval,
--- 2 s what is promised beside it, and 5 s what a machine may take that does other things; sums has the latest.
+-- again, 5 s being their longest pause. 1 s is the workers' poll_interval, and 2 s what is promised beside it.
 create view chaos.lateness as
 select
     step.queue,
@@ -84,7 +83,7 @@ select
     lateness.job,
     lateness.seconds
 from chaos.lateness
-where lateness.seconds > 1 + 2 + 5
+where lateness.seconds > 1 + 2
 union all
 select
     job.queue,

@@ -16,7 +16,7 @@ create table chaos.errand (
 );
 
 create table chaos.step (
-    id bigint generated always as identity primary key,
+    id bigint generated always as identity,
     queue text not null,
     job bigint not null,
     key bigint,

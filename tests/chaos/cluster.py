@@ -15,7 +15,13 @@ from ectojob_py.embedded import VERSIONS, EmbeddedServer, binaries
 from ectojob_py.migrate import migrate
 
 HERE = Path(__file__).parent
-SETTINGS = {"max_wal_size": "2GB", "wal_keep_size": "1GB", "max_connections": "150", "log_checkpoints": "off"}
+SETTINGS = {
+    "max_wal_size": "2GB",
+    "wal_keep_size": "1GB",
+    "max_connections": "300",
+    "log_checkpoints": "off",
+    "autovacuum_naptime": "5s",
+}
 
 
 class Cluster:

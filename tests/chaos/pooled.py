@@ -31,7 +31,7 @@ def work(conn: psycopg.Connection[Any], notes: int) -> None:
     claim = "select id, attempt, params -> 'key' from jobs.claim_batch('chaos', 5, make_interval(secs => %s))"
     claimed = conn.execute(claim, [LEASE]).fetchall()
     for id, attempt, key in claimed:
-        os.write(notes, f"{id} {attempt} began\n".encode())
+        os.write(notes, f"{id} began\n".encode())
         try:
             with conn.transaction():
                 conn.execute("insert into chaos.effect values (%s, %s, %s)", [id, attempt, key])

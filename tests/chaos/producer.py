@@ -1,7 +1,8 @@
 """A producer process with a journal on disk. ``python -m chaos.producer``, told by CHAOS_PRODUCER.
 
-Each line of the journal is synced: ``intended`` before the call, ``committed`` after COMMIT returned, ``refused`` when
-the server said no or the producer rolled back. Keys that have only ``intended`` may have a job or not.
+Each line of the journal is a call: its first key, how many keys, and a word. It is synced: ``intended`` before the
+call, ``committed`` after COMMIT returned, ``refused`` when the server said no or the producer rolled back. Keys that
+have only ``intended`` may have a job or not.
 """
 
 import json
@@ -18,6 +19,7 @@ from chaos.worker import KINDS
 from ectojob_py import Jobs
 
 BACKLOG = 3000
+"""So many jobs may wait before a producer does. It looks after each tenth of that."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Producer:
         self._task = task
         self._random = random.Random(task.seed)
         self._next = task.first
-        self._committed = 0
+        self._committed = self._look_at = 0
         self._journal = os.open(task.journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def run(self) -> None:
@@ -94,13 +96,16 @@ class Producer:
         return self._random.choice(KINDS) if chance < 0.02 else "plain"
 
     def _write(self, mark: str, keys: range) -> None:
-        os.write(self._journal, "".join(f"{key}\t{mark}\n" for key in keys).encode())
+        os.write(self._journal, f"{keys.start} {len(keys)} {mark}\n".encode())
         os.fsync(self._journal)
 
     def _wait_while_much_is_left(self, conn: psycopg.Connection[Any]) -> None:
+        if self._committed < self._look_at:
+            return
         query = "select count(*) from (select from jobs.job where queue = 'chaos' and state = 'AVAILABLE' limit %s) _"
         while conn.execute(query, [BACKLOG]).fetchone() == (BACKLOG,):
             time.sleep(0.05)
+        self._look_at = self._committed + BACKLOG // 10
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -106,6 +107,12 @@ def lay_traps(reaper: Reaper) -> None:
     HandlerConnection.commit = trapped_commit  # type: ignore[method-assign, assignment]
 
 
+class Spare(threading.local):
+    """A second connection for each thread, for errands and for getting in its own way; ``None``: not made yet."""
+
+    conn: Conn | None = None
+
+
 class Handler:
     """Runs each kind of job, notes the execution past all transactions, and leaves one effect; errands at least one."""
 
@@ -113,44 +120,50 @@ class Handler:
         self._orders = orders
         self._reaper = reaper
         self._troubled: set[int] = set()
+        self._spare = Spare()
         self._notes = os.open(orders.notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def options(self) -> dict[str, Any]:
         """How the worker is to work."""
         match self._orders.way:
             case "batches":
-                return {"perform_batch": self.batch, "queue": "chaos", "batch_size": 5}
+                return {"perform_batch": self.batch, "queue": "chaos", "batch_size": 10}
             case "errands":
                 return {"perform": self.errand, "queue": "errands", "transaction": False}
         return {"perform": self.job, "queue": "chaos"}
 
-    def batch(self, conn: Conn, jobs: list[Job]) -> None:
-        for job in jobs:
-            self.job(conn, job)
+    def job(self, conn: Conn, job: Job) -> None:
+        self.batch(conn, [job])
 
-    def errand(self, job: Job) -> None:
-        self._note(job, "began")
+    def batch(self, conn: Conn, jobs: list[Job]) -> None:
+        self._note("began", *jobs)
         self._reaper.at("handler begins")
-        with self._other() as conn:
-            conn.execute("insert into chaos.errand values (%s, %s)", [job.id, job.attempt])
+        for job in jobs:
+            self._meet_trouble(conn, job)
+        effects = [[job.id for job in jobs], [job.attempt for job in jobs], [job.params["key"] for job in jobs]]
+        conn.execute(
+            "insert into chaos.effect select * from unnest(%s::bigint[], %s::integer[], %s::bigint[])", effects
+        )
         self._reaper.at("handler wrote")
 
-    def job(self, conn: Conn, job: Job) -> None:
-        self._note(job, "began")
+    def errand(self, job: Job) -> None:
+        self._note("began", job)
         self._reaper.at("handler begins")
+        self._other().execute("insert into chaos.errand values (%s, %s)", [job.id, job.attempt])
+        self._reaper.at("handler wrote")
+
+    def _meet_trouble(self, conn: Conn, job: Job) -> None:
         kind = job.params["kind"]
         try:
             if kind == "poison" or (job.attempt == 1 and job.id not in self._troubled):
                 self._troubled.add(job.id)
                 self._trouble(kind, conn, job.id)
         except psycopg.Error as error:
-            self._note(job, error.sqlstate or "connection")
+            self._note(error.sqlstate or "connection", job)
             raise
-        conn.execute("insert into chaos.effect values (%s, %s, %s)", [job.id, job.attempt, job.params["key"]])
-        self._reaper.at("handler wrote")
 
-    def _note(self, job: Job, what: str) -> None:
-        os.write(self._notes, f"{job.id} {job.attempt} {what}\n".encode())
+    def _note(self, what: str, *jobs: Job) -> None:
+        os.write(self._notes, "".join(f"{job.id} {what}\n" for job in jobs).encode())
 
     def _trouble(self, kind: str, conn: Conn, id: int) -> None:
         match kind:
@@ -162,20 +175,21 @@ class Handler:
                 conn.execute("set local statement_timeout = '5ms'")
                 conn.execute("select pg_sleep(1)")
             case "lock timeout":
-                with self._other() as other:
+                other = self._other()
+                with other.transaction():
                     other.execute("select pg_advisory_xact_lock(3, %s)", [id])
                     conn.execute("set local lock_timeout = '5ms'")
                     conn.execute("select pg_advisory_xact_lock(3, %s)", [id])
             case "serialization":
                 conn.execute("set transaction isolation level repeatable read")
                 conn.execute("select n from chaos.counter")
-                with self._other() as other:
-                    other.execute("update chaos.counter set n = n + 1")
+                self._other().execute("update chaos.counter set n = n + 1")
                 conn.execute("update chaos.counter set n = n + 1")
             case "deadlock":
                 conn.execute("set local deadlock_timeout = '10ms'")
                 conn.execute("select pg_advisory_xact_lock(1, %s)", [id])
-                with self._other() as other:
+                with self._other() as other:  # which also ends it: it is stuck in the other half
+                    other.execute("begin")
                     other.execute("select pg_advisory_xact_lock(2, %s)", [id])
                     other.pgconn.send_query(f"select pg_advisory_xact_lock(1, {id})".encode())
                     other.pgconn.flush()
@@ -184,8 +198,10 @@ class Handler:
                     finally:
                         other.close()
 
-    def _other(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(self._orders.dsn)
+    def _other(self) -> Conn:
+        if self._spare.conn is None or self._spare.conn.closed:
+            self._spare.conn = psycopg.connect(self._orders.dsn, autocommit=True)
+        return self._spare.conn
 
 
 KINDS = ("fails", "statement timeout", "lock timeout", "serialization", "deadlock")
@@ -203,7 +219,7 @@ def main() -> None:
     worker = Worker(
         orders.dsn,
         **Handler(orders, reaper).options(),
-        max_demand=2 * orders.hands,
+        max_demand=50,
         connections=orders.hands,
         poll_interval=SWEEP,
         execution_timeout=LEASE,
