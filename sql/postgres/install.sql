@@ -32,14 +32,14 @@ select not exists (select from migration where id = '0003_ectojob_view') as pend
 \if :pending
 \ir ../../migrations/postgres/0003_ectojob_view.sql
 \endif
-select not exists (select from migration where id = '0004_claim_after') as pending \gset
+select not exists (select from migration where id = '0004_job_held') as pending \gset
 \if :pending
-\ir ../../migrations/postgres/0004_claim_after.sql
+\ir ../../migrations/postgres/0004_job_held.sql
 \endif
-select not exists (select from migration where id = '0005_job_held') as pending \gset
-\if :pending
-\ir ../../migrations/postgres/0005_job_held.sql
-\endif
+
+-- What former releases had, before what takes its place.
+
+\ir support/former_functions.sql
 
 -- Support: what the transitions lean on.
 

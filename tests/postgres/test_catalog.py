@@ -15,7 +15,7 @@ SQL = ROOT / "sql" / "postgres"
 FUNCTION_FILES = sorted(
     path for folder in ("transitions", "support", "triggers", "ectojob") for path in (SQL / folder).glob("*.sql")
 )
-NO_FUNCTION = {"privileges"}
+NO_FUNCTION = {"privileges", "former_functions"}
 FILES = [path for path in FUNCTION_FILES if path.stem not in NO_FUNCTION]
 SQL_TEXTS = sorted([*(ROOT / "sql").rglob("*.sql"), *(ROOT / "migrations").rglob("*.sql")])
 

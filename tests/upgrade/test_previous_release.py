@@ -1,12 +1,15 @@
 """The previous release's worker with this release's functions, the reverse, and the way from one to the other."""
 
+import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
 from postgres.snapshot import snapshot
+from yoyo.backends.base import DatabaseBackend
 
 from ectojob_py import Jobs, Worker
 from ectojob_py.errors import SetupError
@@ -15,6 +18,7 @@ from ectojob_py.migrate import migrate
 from .conftest import Run
 
 Conn = psycopg.Connection[Any]
+Connect = Callable[..., Conn]
 
 
 def await_(condition: Callable[[], bool]) -> None:
@@ -59,24 +63,45 @@ def test_an_upgrade_keeps_every_job_and_gives_the_schema_of_a_fresh_install(conn
 
 
 @pytest.mark.usefixtures("installed")
-def test_yesterdays_worker_goes_on_through_an_upgrade_and_starts_after_it(conn: Conn, dsn: str, old: Run) -> None:
+def test_yesterdays_worker_goes_on_through_an_upgrade_and_starts_after_it(
+    conn: Conn, connect: Connect, dsn: str, old: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its release has no handshake. It doesn't say when it sleeps, so enqueuers don't wake it, and it polls."""
+    work = ("work", "shop:perform", "--queue", "default", "--poll-interval", "1")
+    jobs = Jobs(connect())
 
-    def done() -> set[int]:
-        return {row[0] for row in conn.execute("select id from done")}
+    def done() -> list[int]:
+        return [row[0] for row in conn.execute("select id from done order by id")]
 
-    running = old("work", "shop:perform", "--queue", "default", "--poll-interval", "1")
-    await_(lambda: done() == {2})
-    migrate(dsn)
-    first = Jobs(conn).enqueue("default")
-    await_(lambda: first in done())
+    def does_one() -> None:
+        id = jobs.enqueue("default")
+        await_(lambda: id in done())
+
+    def held(backend: DatabaseBackend, *args: Any) -> None:
+        monkeypatch.undo()
+        does_one()  # between the migrations and the functions
+        backend.run_post_apply(*args)
+
+    running = old(*work)
+    await_(lambda: done() == [2])
+    monkeypatch.setattr(DatabaseBackend, "run_post_apply", held)
+    with ThreadPoolExecutor(1) as pool:
+        upgrade = pool.submit(migrate, dsn)
+        while not upgrade.done():
+            does_one()
+    assert upgrade.result() != []
+    does_one()
+    assert running.poll() is None
     running.terminate()
-    assert running.wait(60) == 0
-    second = Jobs(conn).enqueue("default")
-    old("work", "shop:perform", "--queue", "default", "--poll-interval", "1")
-    await_(lambda: second in done())
-    third = Jobs(conn).enqueue("default")
-    await_(lambda: third in done())
+    log = running.communicate(timeout=60)[1]
+    assert running.returncode == 0, log
+    assert re.findall(r"failed|lost|WARNING(?!.*SIGTERM)|ERROR", log) == []
+    starting = old(*work)
+    does_one()
+    does_one()
+    assert starting.poll() is None
+    assert len(done()) == len(set(done()))
+    assert conn.execute("select id from jobs.job order by id").fetchall() == [(1,), (3,)]
 
 
 @pytest.mark.parametrize(("name", "release"), [("ectojob", None), ("ectojob", "0.2.0"), ("psql", None)])

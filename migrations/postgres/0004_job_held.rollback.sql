@@ -3,4 +3,4 @@ create index job_held on job (queue, expires) where state in ('RESERVED', 'IN_PR
 comment on index job_held is 'Asked by reactivate_expired and next_due: which leases have ended?';
 
 delete from migration
-where id = '0005_job_held';
+where id = '0004_job_held';

@@ -1,4 +1,0 @@
--- The functions leave when 0002_job is undone.
-
-delete from migration
-where id = '0004_claim_after';
