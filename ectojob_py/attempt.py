@@ -74,7 +74,8 @@ class Transactions:
             try:
                 with conn.handed_out():
                     refuse_awaitable(self._perform(conn, jobs))
-                conn.finish(lambda: _complete(Jobs(conn, self._schema), jobs))
+                if len(jobs) > 1 or not conn.complete_alone(self._schema, jobs[0]):
+                    conn.finish(lambda: _complete(Jobs(conn, self._schema), jobs))
             except Exception:
                 if conn.conflict is None or tries == _TRIES or any(job.lease_lost.is_set() for job in jobs):
                     raise

@@ -74,7 +74,8 @@ class AsyncTransactions:
             try:
                 with conn.handed_out():
                     refuse_awaitable(await self._perform(conn, jobs))
-                await conn.finish(lambda: _complete(AsyncJobs(conn, self._schema), jobs))
+                if len(jobs) > 1 or not await conn.complete_alone(self._schema, jobs[0]):
+                    await conn.finish(lambda: _complete(AsyncJobs(conn, self._schema), jobs))
             except Exception:
                 if conn.conflict is None or tries == _TRIES or any(job.lease_lost.is_set() for job in jobs):
                     raise

@@ -12,6 +12,8 @@ from psycopg.rows import tuple_row
 
 from ectojob_py.errors import HandlerError
 from ectojob_py.guard import ENDED, Guard
+from ectojob_py.job import Job
+from ectojob_py.postgres import direct
 from ectojob_py.postgres.heartbeat import AsyncLivelyConnection
 
 
@@ -38,6 +40,7 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
         super().__init__(*args, **kwargs)
         self.cursor_factory = AsyncHandlerCursor
         self._begun = False
+        self._can_complete = False
 
     @property
     def patience(self) -> float:
@@ -53,6 +56,21 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
         if self.pgconn.transaction_status == TransactionStatus.INERROR:
             msg = "the handler caught an error that aborted its transaction; wrap the statement in conn.transaction()"
             raise HandlerError(msg)
+
+    async def complete_alone(self, schema: str, job: Job) -> bool:
+        """Complete a job whose handler began no transaction; return whether that was done. If not, ``finish`` does it.
+
+        That also tells what is wrong with the lease, when it is that, and not with the prepared statement.
+        """
+        pgconn = self.pgconn
+        if pgconn.transaction_status != TransactionStatus.IDLE or pgconn.pipeline_status or not job.queue.isascii():
+            return False
+        async with self.lock:
+            if not self._can_complete:
+                self._can_complete = await super().wait(direct.prepare(pgconn, schema)) is None
+            failure = await super().wait(direct.complete(pgconn, job))
+        self._can_complete &= failure != direct.FORGOTTEN
+        return failure is None
 
     async def finish(self, complete: Callable[[], Awaitable[object]]) -> None:
         """Complete the job and commit; a handler that wrote nothing needs no BEGIN and COMMIT around that."""
