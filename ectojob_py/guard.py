@@ -29,6 +29,10 @@ class Guard:
             self.handing_out = False
         if self._misuse:
             raise self._misuse
+        self.take_back()
+
+    def take_back(self) -> None:
+        """Raise when the transaction, as the handler left it, can't be completed."""
 
     def refuse(self, deed: str) -> None:
         """Raise ``HandlerError``, if it is a handler who did it; also at the end, in case the handler caught it."""

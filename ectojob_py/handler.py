@@ -75,7 +75,7 @@ def _awaited(handler: Handler) -> bool:
 
 def refuse_awaitable(result: object) -> None:
     """Raise ``HandlerError`` when a handler returned what nobody awaits: it has not done its work."""
-    if isawaitable(result):
+    if result is not None and isawaitable(result):
         if hasattr(result, "close"):
             result.close()
         raise HandlerError("the handler returned something to await; write it with async def")

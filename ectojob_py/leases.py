@@ -12,15 +12,13 @@ from ectojob_py.job import Job
 
 
 class _Lease:
+    __slots__ = ("due_at", "job", "lost", "pace")
+
     def __init__(self, job: Job) -> None:
         self.job = job
         self.pace = ((job.expires or job.updated_at) - job.updated_at).total_seconds() / 3
-        self.extended_at = monotonic()
+        self.due_at = monotonic() + self.pace
         self.lost = False
-
-    @property
-    def due_at(self) -> float:
-        return self.extended_at + self.pace
 
 
 class Leases:
@@ -60,13 +58,13 @@ class Leases:
             return
         for lease in self._leases.values():
             if lease.due_at <= now and not lease.lost:
-                passed = timedelta(seconds=now - lease.extended_at)
+                passed = timedelta(seconds=lease.pace + now - lease.due_at)
                 kept = None
                 with suppress(UnknownQueue):
                     kept = jobs.extend(lease.job.queue, lease.job.id, lease.job.attempt, passed)
                 if kept is None:
                     lease.lost = True
                     lease.job.lease_lost.set()
-                lease.extended_at = now
+                lease.due_at = now + lease.pace
         held = (lease for lease in self._leases.values() if not lease.lost)
         self._next_due = min((lease.due_at for lease in held), default=math.inf)

@@ -23,11 +23,8 @@ class HandlerConnection(Guard, pymysql.Connection):
     The transaction begins at the handler's first statement, and ends with the job.
     """
 
-    @contextmanager
-    def handed_out(self) -> Iterator[None]:
-        """Guard the transaction, and refuse to go on after a conflict: a deadlock has undone all that came before."""
-        with super().handed_out():
-            yield
+    def take_back(self) -> None:
+        """Refuse to go on after a conflict: a deadlock has undone all that came before."""
         if self.conflict:
             raise self.conflict
 

@@ -1,7 +1,7 @@
 """The connections a worker opens: one that listens and one per running handler."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from math import inf
 from types import TracebackType
 from typing import Any
@@ -47,12 +47,8 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
         """A handler's statements take as long as they take; what the worker itself says is short."""
         return inf if self.handing_out else super().patience
 
-    @contextmanager
-    def handed_out(self) -> Iterator[None]:
-        """Guard the transaction for the time of the block, and refuse to go on with an aborted one."""
-        self._begun = False
-        with super().handed_out():
-            yield
+    def take_back(self) -> None:
+        """Refuse to go on with an aborted transaction."""
         if self.pgconn.transaction_status == TransactionStatus.INERROR:
             msg = "the handler caught an error that aborted its transaction; wrap the statement in conn.transaction()"
             raise HandlerError(msg)
