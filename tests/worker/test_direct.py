@@ -1,0 +1,112 @@
+"""A job whose handler wrote nothing is completed past psycopg's cursors, and like any other."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from ectojob_py import Job, Jobs, LeaseLost
+from ectojob_py.attempt import Transactions, singly
+from ectojob_py.handler import Outcome
+from ectojob_py.postgres import engine
+from ectojob_py.postgres.connection import HandlerConnection
+
+Conn = psycopg.Connection[Any]
+
+
+@pytest.fixture
+def lent(dsn: str) -> Iterator[HandlerConnection]:
+    """A connection as a hand has it."""
+    pool = engine.open_pool(dsn)
+    conn = pool.getconn()
+    yield conn
+    pool.putconn(conn)
+    pool.close()
+
+
+def claimed(conn: Conn, queue: str = "default", notify: str | None = None) -> Job:
+    Jobs(conn).enqueue(queue, notify=notify)
+    [job] = Jobs(conn).claim_batch(queue, 1)
+    return job
+
+
+def left(conn: Conn) -> list[int]:
+    return [id for (id,) in conn.execute("select id from jobs.job order by id")]
+
+
+def test_it_completes_in_a_transaction_of_its_own(conn: Conn, lent: HandlerConnection) -> None:
+    conn.execute('listen "jobs.default.completed"')
+    job = claimed(conn, notify="see")
+    assert lent.complete_alone("jobs", job)
+    assert left(conn) == []
+    assert [notice.payload for notice in conn.notifies(timeout=10, stop_after=1)] == ["see"]
+
+
+def test_a_lost_lease_is_left_to_finish_to_tell(conn: Conn, lent: HandlerConnection) -> None:
+    job = claimed(conn)
+    Jobs(conn).release(job.queue, job.id, job.attempt)
+    assert not lent.complete_alone("jobs", job)
+    assert left(conn) == [job.id]
+    with pytest.raises(LeaseLost):
+        lent.finish(lambda: Jobs(lent).complete(job.queue, job.id, job.attempt))
+    lent.reset()
+    assert lent.complete_alone("jobs", claimed(conn)), "a lost lease is no reason to do without it"
+
+
+@pytest.mark.parametrize("forget", ["deallocate all", "discard all"])
+def test_a_statement_that_somebody_deallocated_is_prepared_again(
+    conn: Conn, lent: HandlerConnection, forget: str
+) -> None:
+    assert lent.complete_alone("jobs", claimed(conn))
+    lent.autocommit = True
+    lent.execute(forget.encode())
+    lent.autocommit = False
+    job = claimed(conn)
+    assert not lent.complete_alone("jobs", job)
+    assert lent.complete_alone("jobs", job)
+    assert left(conn) == []
+
+
+def test_what_the_handler_began_is_left_to_finish(conn: Conn, lent: HandlerConnection) -> None:
+    job = claimed(conn)
+    lent.execute("select")
+    assert not lent.complete_alone("jobs", job)
+    lent.rollback()
+    with lent.pipeline():
+        assert not lent.complete_alone("jobs", job)
+    lent.rollback()
+    assert left(conn) == [job.id]
+
+
+def test_a_queues_name_of_other_letters_is_left_to_finish(conn: Conn, lent: HandlerConnection) -> None:
+    Jobs(conn).create_queue("größe")
+    lent.execute("set client_encoding = latin1")
+    lent.commit()
+    job = claimed(conn, "größe")
+    assert not lent.complete_alone("jobs", job)
+    lent.finish(lambda: Jobs(lent).complete(job.queue, job.id, job.attempt))
+    assert left(conn) == []
+
+
+def test_a_server_that_ended_the_session_leaves_the_job(conn: Conn, lent: HandlerConnection) -> None:
+    job = claimed(conn)
+    conn.execute("select pg_terminate_backend(%s, 10000)", [lent.info.backend_pid])
+    with pytest.raises(psycopg.OperationalError):
+        lent.complete_alone("jobs", job)
+    assert left(conn) == [job.id]
+
+
+def test_the_hands_use_it(conn: Conn, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("finish was not to be needed")
+
+    monkeypatch.setattr(HandlerConnection, "finish", refuse)
+    pool = engine.open_pool(dsn)
+    hand = Transactions(singly(lambda _conn, _job: None), pool, engine, "jobs", logging.getLogger(__name__))
+    for _ in range(3):
+        [report] = hand.run([claimed(conn)])
+        assert (report.outcome, report.error) == (Outcome.DONE, None)
+    pool.close()
+    assert left(conn) == []
