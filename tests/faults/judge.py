@@ -1,5 +1,6 @@
 """Calling a function, and judging what it did by what the model says: row by row, code by code."""
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,6 +75,19 @@ def _document(function: str, place: int, arg: Any) -> Any:
     if place == 1 and function == "enqueue_many" and isinstance(arg, list):
         return [Document(item) for item in arg]
     return arg
+
+
+def as_stored(call: Call, conn: Any) -> Call:
+    """What is called in effect: MySQL's enqueue_many makes doubles of long numbers, see ``sql/README.md``."""
+    mysql = isinstance(conn, pymysql.Connection) and "mariadb" not in conn.get_server_info().lower()
+    if not mysql or call.function != "enqueue_many" or not isinstance(call.args[1], list):
+        return call
+    params = json.loads(json.dumps(call.args[1]), parse_int=lambda digits: _number(int(digits)))
+    return Call(call.function, (call.args[0], params, *call.args[2:]))
+
+
+def _number(whole: int) -> int | float:
+    return whole if -(2**63) <= whole < 2**64 else float(whole)
 
 
 def read(dialect: Dialect, conn: Any) -> World:

@@ -33,7 +33,7 @@ from .arguments import (
     timeouts,
     waits,
 )
-from .judge import ANY_CODE, KIND, Answer, Call, ask, judge, read
+from .judge import ANY_CODE, KIND, Answer, Call, as_stored, ask, judge, read
 from .model import Row, World
 
 APT = {
@@ -85,7 +85,7 @@ class Machine(RuleBasedStateMachine):
         call = Call(function, args)
         answer = self._asks(call)
         after = read(self.dialect, self.conn)
-        judge(call, self.world, after, answer)
+        judge(as_stored(call, self.conn), self.world, after, answer)
         self._counts(function, answer)
         self.world, self.clock = after, answer.until
         return answer
