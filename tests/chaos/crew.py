@@ -79,6 +79,9 @@ class Crew:
         for worker in self.workers:
             if worker.poll() is not None:
                 raise RuntimeError(f"a worker ended by itself, with {worker.returncode}")
+        for producer in self._producers:
+            if producer.poll():
+                raise RuntimeError(f"a producer ended by itself, with {producer.returncode}")
 
     def descriptors(self) -> int:
         """Return how many open files a worker has, at most."""

@@ -65,18 +65,17 @@ class Producer:
     def _enqueue(self, conn: psycopg.Connection[Any], keys: range) -> None:
         self._write("intended", keys)
         way = self._random.random()
+        changes_its_mind = way > 0.98
         try:
-            with conn.transaction():
+            with conn.transaction(force_rollback=changes_its_mind):  # when that fails, the connection is lost anyway
                 if way < 0.02:  # the call is cut off in its middle
                     conn.execute("set local statement_timeout = '1ms'")
                 self._call(conn, keys)
-                if way > 0.98:  # the caller changes its mind
-                    raise psycopg.Rollback
         except psycopg.errors.QueryCanceled:
             self._write("refused", keys)
         else:
-            self._write("refused" if way > 0.98 else "committed", keys)
-            self._committed += 0 if way > 0.98 else len(keys)
+            self._write("refused" if changes_its_mind else "committed", keys)
+            self._committed += 0 if changes_its_mind else len(keys)
 
     def _call(self, conn: psycopg.Connection[Any], keys: range) -> None:
         poison = len(keys) == 1 and self._random.random() < 0.02
