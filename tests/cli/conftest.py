@@ -109,6 +109,7 @@ def ectojob(bare: Command, dsn: str, monkeypatch: pytest.MonkeyPatch) -> Command
 def start(dsn: str, tmp_path: Path) -> Iterator[Start]:
     """Start a command as a process of its own, in an empty folder; whatever still runs is killed in the end."""
     started: list[subprocess.Popen[str]] = []
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # else, of tests in the background, commands ignore it
 
     def start(*args: str, **options: Any) -> subprocess.Popen[str]:
         environment = {**os.environ, "DATABASE_URL": dsn, "PYTHONUNBUFFERED": "1", **options.pop("env", {})}
