@@ -104,7 +104,8 @@ class MysqlCalls:
                 owed = missing and not (was_quiet and quiet)
                 if not (owed or (alone and code in CONFLICTS)) or time.monotonic() > deadline:
                     raise
-                logger.info("%s is tried anew: %s", function, error)
+                if not quiet:  # else it is to make sure that it is missing for good
+                    logger.info("%s is tried anew: %s", function, error)
                 time.sleep(random.uniform(0, 0.02))
 
     def _execute(self, statement: str, sent: list[object]) -> tuple[list[str], Sequence[tuple[Any, ...]]]:
