@@ -190,7 +190,7 @@ def test_who_has_no_right_is_told_so_at_once_or_when_he_has_waited_for_a_deploy(
     caplog.set_level(logging.INFO, "ectojob")
     if deploying:
         monkeypatch.setattr("ectojob_py.mysql.calls.RETRIED_FOR", 0.2)
-        ask("do get_lock(concat('ectojob migrate ', left(sha2(%s, 256), 40)), 0)", DATABASE)
+        ask("do get_lock(concat('ectojob migrate ', left(sha2(%s, 256), 40)), 60)", DATABASE)
     refused = pytest.raises(pymysql.OperationalError, match="1370")
     with logins(ask, "reader"), logged_in(dsn, "reader") as reader, refused:
         reader.enqueue("default")
