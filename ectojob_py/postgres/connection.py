@@ -151,7 +151,8 @@ class HandlerConnection(Guard, LivelyConnection):
         self, savepoint_name: str | None = None, force_rollback: bool = False
     ) -> Iterator[psycopg.Transaction]:
         """Open a transaction; for handlers a savepoint, always."""
+        # An outermost block would be a transaction of its own for psycopg, which commits it.
         if self.handing_out and self.pgconn.transaction_status == TransactionStatus.IDLE:
-            self.execute("select")  # psycopg would make an outermost block a transaction of its own, and commit it
+            self.execute("select")
         with super().transaction(savepoint_name, force_rollback) as block:
             yield block

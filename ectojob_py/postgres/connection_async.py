@@ -150,9 +150,8 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
         self, savepoint_name: str | None = None, force_rollback: bool = False
     ) -> AsyncIterator[psycopg.AsyncTransaction]:
         """Open a transaction; for handlers a savepoint, always."""
+        # An outermost block would be a transaction of its own for psycopg, which commits it.
         if self.handing_out and self.pgconn.transaction_status == TransactionStatus.IDLE:
-            await self.execute(
-                "select"
-            )  # psycopg would make an outermost block a transaction of its own, and commit it
+            await self.execute("select")
         async with super().transaction(savepoint_name, force_rollback) as block:
             yield block

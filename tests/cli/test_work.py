@@ -3,7 +3,6 @@
 import logging
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 from contract.harness import Db
+from worker.waiting import line_with
 
 from cli.conftest import Ask, Command, Start
 
@@ -53,17 +53,6 @@ def handlers(tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> Itera
     yield
     ask("drop table jobs.done")
     logging.getLogger("ectojob").setLevel(logging.NOTSET)
-
-
-def line_with(process: subprocess.Popen[str], text: str) -> str:
-    """Wait for a log line."""
-    assert process.stderr
-    seen = []
-    for line in process.stderr:
-        seen.append(line)
-        if text in line:
-            return line
-    pytest.fail(f"no {text!r} in {seen}")
 
 
 @pytest.mark.usefixtures("handlers")

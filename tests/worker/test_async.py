@@ -19,13 +19,7 @@ from .waiting import until
 Conn = psycopg.Connection[Any]
 AsyncConn = psycopg.AsyncConnection[Any]
 
-
-@pytest.fixture(autouse=True)
-def one_server(request: pytest.FixtureRequest) -> None:
-    """Run on one server only: what is new here is Python, and the servers don't differ in that."""
-    servers = getattr(request.node, "callspec", None)
-    if servers and servers.params.get("postgres_server", "postgres-18") != "postgres-18":
-        pytest.skip("once is enough")
+pytestmark = pytest.mark.usefixtures("one_server")
 
 
 @pytest.fixture

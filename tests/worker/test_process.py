@@ -1,9 +1,7 @@
 """Workers as processes that are asked to stop, killed and frozen. Each job has one effect, counted without a key."""
 
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 
 from ectojob_py import Jobs
 
+from .conftest import working
 from .waiting import until
 
 Conn = psycopg.Connection[Any]
@@ -34,13 +33,6 @@ def waits(conn, job):
 
 
 @pytest.fixture
-def one_server(request: pytest.FixtureRequest) -> None:
-    """Run on one server only: what is killed here is Python, and the servers don't differ in that."""
-    if request.node.callspec.params["postgres_server"] != "postgres-18":
-        pytest.skip("once is enough")
-
-
-@pytest.fixture
 def effects(conn: Conn) -> Conn:
     conn.execute("create table effect (job bigint, backend integer)")
     return conn
@@ -53,9 +45,7 @@ def start(dsn: str, tmp_path: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[str]] = []
 
     def start(handler: str, *options: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "ectojob_py", "work", f"handlers:{handler}", "--queue", "default", *options]
-        environment = {**os.environ, "DATABASE_URL": dsn}
-        started.append(subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True))
+        started.append(working(tmp_path, dsn, handler, "default", *options))
         return started[-1]
 
     yield start

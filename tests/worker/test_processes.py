@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,12 +13,15 @@ import pytest
 
 from ectojob_py import Jobs
 
-from .waiting import until
+from .conftest import working
+from .waiting import line_with, until
 
 Conn = psycopg.Connection[Any]
 Start = Callable[..., subprocess.Popen[str]]
 
 LEFT_BEHIND = 3
+
+pytestmark = pytest.mark.usefixtures("one_server")
 
 HANDLERS = """
 import os
@@ -44,13 +46,6 @@ def errand(job):
 """
 
 
-@pytest.fixture(autouse=True)
-def one_server(request: pytest.FixtureRequest) -> None:
-    """Run on one server only: what is tested here is Python, and the servers don't differ in that."""
-    if request.node.callspec.params["postgres_server"] != "postgres-18":
-        pytest.skip("once is enough")
-
-
 @pytest.fixture
 def effects(conn: Conn) -> Conn:
     conn.execute("create table effect (job bigint, process integer)")
@@ -64,9 +59,7 @@ def start(dsn: str, tmp_path: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[str]] = []
 
     def start(handler: str, *options: str, queue: str = "default") -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "ectojob_py", "work", f"handlers:{handler}", "--queue", queue, *options]
-        environment = {**os.environ, "DATABASE_URL": dsn}
-        started.append(subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True))
+        started.append(working(tmp_path, dsn, handler, queue, *options))
         return started[-1]
 
     yield start
@@ -96,16 +89,6 @@ def listening(conn: Conn) -> int:
     query = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'ectojob'"
     [(sessions,)] = conn.execute(query).fetchall()
     return int(sessions)
-
-
-def line_with(process: subprocess.Popen[str], text: str) -> str:
-    assert process.stderr
-    seen = []
-    for line in process.stderr:
-        seen.append(line)
-        if text in line:
-            return line
-    pytest.fail(f"no {text!r} in {seen}")
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:

@@ -1,7 +1,10 @@
 """Waiting for something that is known to come, without a sleep that guesses when."""
 
+import subprocess
 from collections.abc import Callable
 from time import monotonic, sleep
+
+import pytest
 
 
 def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
@@ -10,3 +13,14 @@ def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     while not condition():
         assert monotonic() < deadline, "it never came true"
         sleep(0.01)
+
+
+def line_with(process: subprocess.Popen[str], text: str) -> str:
+    """Return the next line of a process's log that has the text; fail the test when the log ends without one."""
+    assert process.stderr
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        if text in line:
+            return line
+    pytest.fail(f"no {text!r} in {seen}")
