@@ -19,7 +19,10 @@ declare
     v_now constant timestamptz := clock_timestamp();
     v_id bigint;
 begin
-    if num_nonnulls(enqueue.schedule, enqueue.max_attempts, enqueue.notify) > 0 then
+    if jsonb_typeof(enqueue.params) is distinct from 'object'
+        or num_nonnulls(enqueue.schedule, enqueue.max_attempts, enqueue.notify) > 0
+    then
+        perform check_params(enqueue.params);
         perform check_job(enqueue.schedule, enqueue.max_attempts, enqueue.notify);
     end if;
 
@@ -35,11 +38,10 @@ begin
         v_now,
         v_now
     from queue
-    where queue.name = enqueue.queue and jsonb_typeof(enqueue.params) = 'object'
+    where queue.name = enqueue.queue
     returning job.id into v_id;
 
     if not found then
-        perform check_params(enqueue.params);
         perform raise_unknown_queue(enqueue.queue);
     end if;
     return v_id;
