@@ -193,7 +193,7 @@ POSTGRES = [
     Mutant(
         "claim_batch: limit inside an IN subquery",
         "transitions/claim_batch.sql",
-        "where job.queue = claim_batch.queue and job.ctid = any(v_rows)",
+        "where job.ctid = any(v_rows)",
         "where job.queue = claim_batch.queue and job.id in (select next.id from job as next "
         "where next.queue = job.queue and next.state = 'AVAILABLE' and next.id <= job.id + 0 * random() "
         "order by next.id desc limit 1 for update skip locked)",

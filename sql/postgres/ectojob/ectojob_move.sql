@@ -13,6 +13,7 @@ volatile
 parallel unsafe
 security invoker
 set search_path from current
+set enable_seqscan = off
 as $$
 declare
     v_new job := ectojob_rules(ectojob_move.job, ectojob_move.state, ectojob_move.attempt);
@@ -32,8 +33,7 @@ begin
         updated_at = v_new.updated_at
     where moved.queue = v_new.queue
         and moved.id = ectojob_move.id
-        and moved.state = ectojob_move.state
-        and moved.attempt = ectojob_move.attempt
+        and moved.state = ectojob_move.state and moved.attempt = ectojob_move.attempt
         and moved.expires is not distinct from ectojob_move.expires at time zone 'UTC'
     returning moved.* into v_job;
 

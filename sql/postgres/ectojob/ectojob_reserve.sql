@@ -9,6 +9,7 @@ volatile
 parallel unsafe
 security invoker
 set search_path from current
+set enable_seqscan = off
 as $$
 declare
     v_job job;

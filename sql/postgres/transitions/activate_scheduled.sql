@@ -9,6 +9,8 @@ volatile
 parallel unsafe
 security definer
 set search_path from current
+set enable_seqscan = off
+set enable_sort = off
 as $$
 declare
     v_now constant timestamptz := clock_timestamp();
@@ -21,6 +23,7 @@ begin
             select job.ctid
             from job
             where job.queue = v_queue and job.state in ('SCHEDULED', 'RETRY') and job.schedule <= v_now
+            order by job.schedule
             for update skip locked
         );
         continue when v_rows = '{}';
@@ -28,7 +31,7 @@ begin
         update job set
             state = 'AVAILABLE',
             updated_at = clock_timestamp()
-        where job.queue = v_queue and job.ctid = any(v_rows);
+        where job.ctid = any(v_rows);
 
         perform wake(v_queue);
         v_activated := v_activated + cardinality(v_rows);

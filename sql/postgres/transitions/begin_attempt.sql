@@ -11,6 +11,7 @@ volatile
 parallel unsafe
 security definer
 set search_path from current
+set enable_seqscan = off
 as $$
 begin
     return query

@@ -14,6 +14,8 @@ volatile
 parallel unsafe
 security definer
 set search_path from current
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_queue queue;
@@ -34,7 +36,7 @@ begin
             expires = clock_timestamp()
                 + coalesce(claim_batch.execution_timeout, v_queue.execution_timeout) * (job.attempt + 1),
             updated_at = clock_timestamp()
-        where job.queue = claim_batch.queue and job.ctid = any(v_rows)
+        where job.ctid = any(v_rows)
         returning job.*
     )
     select * from claimed

@@ -12,6 +12,7 @@ volatile
 parallel unsafe
 security definer
 set search_path from current
+set enable_seqscan = off
 as $$
 begin
     perform check_timeout('by', extend.by);

@@ -13,6 +13,7 @@ volatile
 parallel unsafe
 security definer
 set search_path from current
+set enable_seqscan = off
 as $$
 declare
     v_job job;

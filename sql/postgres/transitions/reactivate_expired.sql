@@ -9,6 +9,8 @@ volatile
 parallel unsafe
 security definer
 set search_path from current
+set enable_seqscan = off
+set enable_sort = off
 as $$
 declare
     v_now constant timestamptz := clock_timestamp();
@@ -19,10 +21,9 @@ declare
 begin
     for v_queue in select swept_queues(reactivate_expired.queue) loop
         v_rows := array(
-            select job.ctid
-            from job
+            select job.ctid from job
             where job.queue = v_queue and job.expires < v_now
-            for update skip locked
+            order by job.expires for update skip locked
         );
 
         -- A wasted reservation counts as an attempt: a job that kills its worker before it begins must end, too.
@@ -39,7 +40,7 @@ begin
                     else format('attempt %s outlived its lease', job.attempt)
                 end,
                 updated_at = clock_timestamp()
-            where job.queue = v_queue and job.ctid = any(v_rows)
+            where job.ctid = any(v_rows)
             returning job.*
         loop
             if v_job.state = 'FAILED' then

@@ -10,6 +10,7 @@ volatile
 parallel unsafe
 security definer
 set search_path from current
+set enable_seqscan = off
 as $$
 begin
     return query

@@ -10,8 +10,11 @@ volatile
 parallel unsafe
 security definer
 set search_path from current
+set enable_seqscan = off
+set plan_cache_mode = force_custom_plan
 as $$
 begin
+    -- Planned each time: while there is no job, the index of failed ones looks as good as the key.
     return query
     update job set
         state = 'AVAILABLE',

@@ -14,6 +14,8 @@ volatile
 parallel unsafe
 security definer
 set search_path from current
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_queue queue;
@@ -33,7 +35,7 @@ begin
             state = 'RESERVED',
             expires = clock_timestamp() + coalesce(reserve_batch.reservation_timeout, v_queue.reservation_timeout),
             updated_at = clock_timestamp()
-        where job.queue = reserve_batch.queue and job.ctid = any(v_rows)
+        where job.ctid = any(v_rows)
         returning job.*
     )
     select * from reserved
