@@ -286,8 +286,8 @@ POSTGRES = [
     Mutant(
         "reactivate_expired: what somebody is completing, too",
         "transitions/reactivate_expired.sql",
-        "            for update skip locked\n",
-        "",
+        "order by job.expires for update skip locked\n",
+        "order by job.expires\n",
         ORDERS % "complete expired-reactivate_expired",
     ),
     Mutant(

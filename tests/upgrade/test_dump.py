@@ -81,9 +81,9 @@ def test_all_comes_back(conn: Conn, moved: Callable[..., tuple[Conn, Conn]]) -> 
     assert jobs_of(there) == jobs_of(conn)
     assert Jobs(there, SCHEMA).enqueue("default") == 4
     pins = there.execute(
-        "select distinct proconfig from pg_proc where pronamespace = %s::regnamespace", [SCHEMA]
+        "select distinct proconfig[1] from pg_proc where pronamespace = %s::regnamespace", [SCHEMA]
     ).fetchall()
-    assert pins == [([f"search_path={SCHEMA}, pg_temp"],)]
+    assert pins == [(f"search_path={SCHEMA}, pg_temp",)]
     there.execute(f"set role {SCHEMA}_worker".encode())
     [job] = Jobs(there, SCHEMA).claim_batch("default", 1)
     Jobs(there, SCHEMA).complete("default", job.id, 1)
