@@ -5,7 +5,7 @@
 
 import logging
 import sys
-from functools import partial
+from threading import Thread
 from typing import Any
 
 from benchmarks.drainers.progress import Progress
@@ -13,8 +13,8 @@ from benchmarks.lab import QUEUE
 from ectojob_py import Job, Worker
 
 
-def main(dsn: str, mode: str, hands: int, schema: str = "jobs") -> None:
-    """Work until SIGTERM."""
+def main(dsn: str, mode: str, hands: int, schema: str = "jobs", workers: str = "1") -> None:
+    """Work until SIGTERM, by as many workers, each on a thread of this process and with its own hands."""
     logging.basicConfig(level="ERROR")
     progress = Progress()
 
@@ -31,19 +31,22 @@ def main(dsn: str, mode: str, hands: int, schema: str = "jobs") -> None:
     def errand(_job: Job) -> None:
         progress.done += 1
 
-    worker = partial(Worker, dsn, QUEUE, schema=schema)
+    options: dict[str, Any]
     match mode:
         case "one":  # one transaction per job
-            working = worker(perform=perform, connections=hands)
+            options = {"perform": perform}
         case "batch":  # one per batch of 100
-            working = worker(perform_batch=perform_batch, max_demand=100 * hands, batch_size=100, connections=hands)
+            options = {"perform_batch": perform_batch, "max_demand": 100 * hands, "batch_size": 100}
         case "errand":  # none: completed by the worker, many at a time
-            working = worker(perform=errand, transaction=False, max_demand=400, connections=hands)
+            options = {"perform": errand, "transaction": False, "max_demand": 400}
         case "tell":  # one per job, and each job is told about at once
-            working = worker(perform=perform_at_once, connections=hands)
+            options = {"perform": perform_at_once}
         case _:
             raise SystemExit(f"no mode {mode}")
+    working, *others = [Worker(dsn, QUEUE, schema=schema, connections=hands, **options) for _ in range(int(workers))]
     progress.begin()
+    for other in others:
+        Thread(target=other.run, daemon=True).start()
     working.run()
 
 

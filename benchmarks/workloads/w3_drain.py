@@ -44,15 +44,27 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
                 f"one process, {size.errands} threads",
                 HUNDRED,
             ),
+            Contestant(
+                "two such workers, perform_batch",
+                partial(ours, lab, "batch", 1, fast, workers=2),
+                "one process, batch_size 100, a connection each",
+                HUNDRED,
+            ),
+            Contestant(
+                "two such workers, transaction=False",
+                partial(ours, lab, "errand", 1, fast, workers=2),
+                "one process, a thread each",
+                HUNDRED,
+            ),
         ],
     )
 
 
-def ours(lab: Lab, mode: str, hands: int, jobs: int, processes: int = 1) -> Sample:
-    """Drain ``jobs.job`` by our worker."""
+def ours(lab: Lab, mode: str, hands: int, jobs: int, processes: int = 1, workers: int = 1) -> Sample:
+    """Drain ``jobs.job`` by processes of ours, each of as many workers."""
     lab.clear()
     lab.load("jobs.job", jobs)
-    commands = [drainer("ours", lab.dsn, mode, str(hands))] * processes
+    commands = [drainer("ours", lab.dsn, mode, str(hands), "jobs", str(workers))] * processes
     return drain(lab, commands, jobs, lambda: bool(scalar(lab.conn, "select not exists (select from jobs.job)")))
 
 
