@@ -46,7 +46,7 @@ def _crowd(lab: Lab, jobs: int, state: str, others: int, statistics: str) -> Non
     conn, table = lab.conn, f"{_CROWDED}.job"
     conn.execute(f"drop schema if exists {_CROWDED} cascade")
     migrate(lab.dsn, _CROWDED)
-    conn.execute(f"select {_CROWDED}.create_queue('{QUEUE}')")
+    conn.execute(f"select {_CROWDED}.create_queue('{QUEUE}')", prepare=False)  # another schema each time
     conn.execute(f"alter table {table} set (autovacuum_enabled = off)")
     if statistics == "stale":
         lab.load(table, jobs)
