@@ -24,7 +24,7 @@ create or replace trigger wake_on_insert
 after insert on job
 referencing new table as inserted
 for each statement
--- someone_sleeps(), written out: a call would cost more than all the rest, and this is asked by every insert.
+-- someone_sleeps(), written out, as every insert asks it. Asking in the function costs as much: then it is called.
 when (
     not (
         pg_try_advisory_lock('job'::regclass::oid::integer, 0)
