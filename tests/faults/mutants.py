@@ -286,8 +286,8 @@ POSTGRES = [
     Mutant(
         "reactivate_expired: what somebody is completing, too",
         "transitions/reactivate_expired.sql",
-        "order by job.expires for update skip locked\n",
-        "order by job.expires\n",
+        "order by job.expires for update skip locked  --",
+        "order by job.expires  --",
         ORDERS % "complete expired-reactivate_expired",
     ),
     Mutant(

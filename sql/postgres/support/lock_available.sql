@@ -1,9 +1,4 @@
 -- The order in which jobs run, and who may have them.
---
--- A session plans a statement once and keeps the plan, an idle worker while there is no job: then it looks best to read
--- the whole table, or any index of the queue, and a burst of jobs would be searched through for each of them until the
--- next ANALYZE. So each function that asks for jobs settles its plan by enable_seqscan, and by enable_sort where only
--- one index has the order asked for; force_generic_plan, because planning took a third of a claim.
 
 create or replace function lock_available(
     queue queue,

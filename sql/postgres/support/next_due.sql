@@ -10,7 +10,6 @@ parallel unsafe
 security definer
 set search_path from current
 set enable_seqscan = off
-set enable_sort = off
 as $$
 declare
     v_due timestamptz;

@@ -11,7 +11,6 @@ parallel unsafe
 security invoker
 set search_path from current
 set enable_seqscan = off
-set enable_sort = off
 as $$
 begin
     -- Whoever waits for an earlier job will ask for this one then. min, because exists may read the whole table.

@@ -23,7 +23,7 @@ begin
             select job.ctid
             from job
             where job.queue = v_queue and job.state in ('SCHEDULED', 'RETRY') and job.schedule <= v_now
-            order by job.schedule
+            order by job.schedule  -- that of job_due
             for update skip locked
         );
         continue when v_rows = '{}';

@@ -23,7 +23,7 @@ begin
         v_rows := array(
             select job.ctid from job
             where job.queue = v_queue and job.expires < v_now
-            order by job.expires for update skip locked
+            order by job.expires for update skip locked  -- the order is that of job_held
         );
 
         -- A wasted reservation counts as an attempt: a job that kills its worker before it begins must end, too.
