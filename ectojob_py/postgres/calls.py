@@ -21,17 +21,17 @@ class PostgresCalls:
     def value(self, function: str, *args: object) -> Any:
         """Return the one value; of a function that returns nothing, nothing useful."""
         with self._conn.cursor(row_factory=scalar_row) as cursor:
-            cursor.execute(select("*", self._schema, function, len(args)), adapt(args))
+            cursor.execute(select("*", self._schema, function, len(args)), adapt(args, self._conn))
             return cursor.fetchone()
 
     def values(self, function: str, *args: object) -> list[Any]:
         """Return the set's values in order."""
         with self._conn.cursor(row_factory=scalar_row) as cursor:
-            cursor.execute(select("*", self._schema, function, len(args)), adapt(args))
+            cursor.execute(select("*", self._schema, function, len(args)), adapt(args, self._conn))
             return cursor.fetchall()
 
     def jobs(self, function: str, *args: object) -> list[Job]:
         """Return the jobs in order."""
         with self._conn.cursor(row_factory=job_row) as cursor:
-            cursor.execute(select(JOB, self._schema, function, len(args)), adapt(args))
+            cursor.execute(select(JOB, self._schema, function, len(args)), adapt(args, self._conn))
             return cursor.fetchall()

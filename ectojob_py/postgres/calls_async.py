@@ -20,17 +20,17 @@ class AsyncPostgresCalls:
     async def value(self, function: str, *args: object) -> Any:
         """Return the one value; of a function that returns nothing, nothing useful."""
         async with self._conn.cursor(row_factory=scalar_row) as cursor:
-            await cursor.execute(select("*", self._schema, function, len(args)), adapt(args))
+            await cursor.execute(select("*", self._schema, function, len(args)), adapt(args, self._conn))
             return await cursor.fetchone()
 
     async def values(self, function: str, *args: object) -> list[Any]:
         """Return the set's values in order."""
         async with self._conn.cursor(row_factory=scalar_row) as cursor:
-            await cursor.execute(select("*", self._schema, function, len(args)), adapt(args))
+            await cursor.execute(select("*", self._schema, function, len(args)), adapt(args, self._conn))
             return await cursor.fetchall()
 
     async def jobs(self, function: str, *args: object) -> list[Job]:
         """Return the jobs in order."""
         async with self._conn.cursor(row_factory=job_row) as cursor:
-            await cursor.execute(select(JOB, self._schema, function, len(args)), adapt(args))
+            await cursor.execute(select(JOB, self._schema, function, len(args)), adapt(args, self._conn))
             return await cursor.fetchall()

@@ -1,12 +1,14 @@
 """The functions as methods: what goes in, what comes out, and that the rows are the database's own."""
 
 import inspect
+import json
 from dataclasses import FrozenInstanceError, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import set_json_dumps
 
 from ectojob_py import Job, Jobs
 from ectojob_py.migrate import migrate
@@ -229,10 +231,18 @@ def test_params_are_decoded_when_asked_for(conn: Conn, jobs: Jobs) -> None:
 
 
 def test_params_come_back_as_they_went_in(jobs: Jobs) -> None:
-    params = {"int": 2**60, "float": 1.5, "text": "%s {} \\ ' \U0001f40c", "deep": {"list": [True, None, {"": []}]}}
+    params = {"int": 2**60, "float": 1.5, "text": "%s {},\\\" ' \U0001f40c", "deep": {"list": [True, None, {"": []}]}}
     jobs.enqueue("default", params)
-    jobs.enqueue_many("default", [params])
-    assert [job.params for job in jobs.claim_batch("default", 2)] == [params, params]
+    jobs.enqueue_many("default", [params, params])
+    assert [job.params for job in jobs.claim_batch("default", 3)] == [params, params, params]
+
+
+def test_json_is_written_as_the_connection_writes_it(conn: Conn, jobs: Jobs) -> None:
+    set_json_dumps(lambda value: json.dumps(value, default=str, ensure_ascii=False), conn)
+    params = {"at": datetime(2100, 1, 1, tzinfo=UTC), "text": '"\U0001f40c\\'}
+    ids = [jobs.enqueue("default", params), *jobs.enqueue_many("default", [params])]
+    written = {"at": "2100-01-01 00:00:00+00:00", "text": '"\U0001f40c\\'}
+    assert [row(conn, id, "params") for id in ids] == [(written,), (written,)]
 
 
 def test_another_schema(conn: Conn, dsn: str) -> None:
