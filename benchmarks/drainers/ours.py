@@ -35,10 +35,12 @@ def main(dsn: str, mode: str, hands: int, schema: str = "jobs", workers: str = "
     match mode:
         case "one":  # one transaction per job
             options = {"perform": perform}
-        case "batch":  # one per batch of 100
-            options = {"perform_batch": perform_batch, "max_demand": 100 * hands, "batch_size": 100}
+        case "many":  # the same, with more that lie ready
+            options = {"perform": perform, "max_demand": 10 * hands}
+        case "batch":  # one per batch of 100, with two that lie ready
+            options = {"perform_batch": perform_batch, "max_demand": 100 * hands + 200, "batch_size": 100}
         case "errand":  # none: completed by the worker, many at a time
-            options = {"perform": errand, "transaction": False, "max_demand": 400}
+            options = {"perform": errand, "transaction": False, "max_demand": 1000}
         case "tell":  # one per job, and each job is told about at once
             options = {"perform": perform_at_once}
         case _:

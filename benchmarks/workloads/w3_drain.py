@@ -23,6 +23,12 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
         [
             Contestant(ONE, partial(bare, lab, "one", hands, jobs), f"{connections}, a thread each"),
             Contestant("Worker(perform)", partial(ours, lab, "one", hands, jobs), connections, ONE),
+            Contestant(
+                "the same, max_demand ten times the connections",
+                partial(ours, lab, "many", hands, jobs),
+                connections,
+                ONE,
+            ),
             Contestant("the limit by pgbench", partial(_pgbench, lab, hands, jobs), f"{hands} connections", ONE),
         ],
     )
@@ -35,25 +41,25 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
             Contestant(
                 "Worker(perform_batch)",
                 partial(ours, lab, "batch", 2, fast),
-                "one process, batch_size 100, 2 connections",
+                "one process, batch_size 100, max_demand 400, 2 connections",
                 HUNDRED,
             ),
             Contestant(
                 "Worker(perform, transaction=False)",
                 partial(ours, lab, "errand", size.errands, fast),
-                f"one process, {size.errands} threads",
+                f"one process, max_demand 1,000, {size.errands} threads",
                 HUNDRED,
             ),
             Contestant(
                 "two such workers, perform_batch",
                 partial(ours, lab, "batch", 1, fast, workers=2),
-                "one process, batch_size 100, a connection each",
+                "one process, batch_size 100, max_demand 300 and a connection each",
                 HUNDRED,
             ),
             Contestant(
                 "two such workers, transaction=False",
                 partial(ours, lab, "errand", 1, fast, workers=2),
-                "one process, a thread each",
+                "one process, max_demand 1,000 and a thread each",
                 HUNDRED,
             ),
         ],
