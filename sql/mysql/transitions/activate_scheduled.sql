@@ -39,8 +39,7 @@ begin
             job.state = 'AVAILABLE',
             job.updated_at = utc_timestamp(6);
 
-        set v_moved = row_count();
-        set v_activated = v_activated + v_moved;
+        set v_moved = row_count(), v_activated = v_activated + v_moved;
         call end_call(v_own, if(v_moved > 0, v_queue, null));
         call next_queue(p_queue, v_queue);
     end while;

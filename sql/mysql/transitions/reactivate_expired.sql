@@ -52,8 +52,7 @@ begin
             job.last_error = expired.last_error,
             job.updated_at = utc_timestamp(6);
 
-        set v_moved = row_count();
-        set v_reactivated = v_reactivated + v_moved;
+        set v_moved = row_count(), v_reactivated = v_reactivated + v_moved;
         call end_call(v_own, if(v_moved > 0, v_queue, null));
         call next_queue(p_queue, v_queue);
     end while;
