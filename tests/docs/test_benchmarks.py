@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_drains_are_measured_beside_their_limits(tmp_path: Path) -> None:
-    size = ["--fsync", "off", "--rounds", "1", "--drain", "200", "--fast-drain", "5000", "--hands", "2"]
+    size = ["--fsync", "off", "--rounds", "1", "--drain", "2000", "--fast-drain", "20000", "--hands", "2"]
     command = [sys.executable, "-m", "benchmarks", "--only", "w3", *size, "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
