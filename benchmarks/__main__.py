@@ -56,6 +56,8 @@ def main(
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     size = replace(size, **changes)
     names = (only or ",".join(WORKLOADS)).lower().split(",")
+    if unknown := ", ".join(name for name in names if name not in WORKLOADS):
+        raise typer.BadParameter(f"no workload {unknown}; there are {', '.join(WORKLOADS)}", param_hint="--only")
     console = Console()
     rows: list[Row] = []
     try:
@@ -66,6 +68,9 @@ def main(
                     workload = import_module(f"benchmarks.workloads.{WORKLOADS[name]}")
                     for group in workload.groups(server, size):
                         rows.extend(measure(group, size.rounds, setting, status.update))
+    except RuntimeError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
     finally:  # what was measured before it was interrupted
         out.mkdir(exist_ok=True)
         (out / "results.json").write_text(json.dumps([row.as_json() for row in rows], indent=1))
