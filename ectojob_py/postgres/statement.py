@@ -59,7 +59,7 @@ def _array(items: list[Any], conn: AdaptContext) -> object:
         dumped = [cast(bytes, dumper.dump(_mark(item))) for item in items]
         written = [text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') for text in dumped]
         return (b'{"%s"}' % b'","'.join(written)).decode()
-    return items
+    return [_mark(item) for item in items]
 
 
 def _text(value: Verbatim) -> str:
