@@ -25,8 +25,7 @@ class Bell:
     def silence(self) -> None:
         """Forget the rings so far."""
         with suppress(BlockingIOError):
-            while self._near.recv(4096):
-                pass
+            self._near.recv(4096)
         self._rung = False  # last: a ring that came before left its reason behind, and whoever slept looks for it next
 
     def wait(self, timeout: float) -> None:

@@ -7,7 +7,8 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from psycopg import sql
+from psycopg import Notify, sql
+from psycopg.generators import notifies
 
 from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
@@ -29,6 +30,8 @@ class Listener:
             f"{schema}.{queue}{suffix}": (queue, suffix) for queue in queues for suffix in ("", ".scheduled")
         }
         self._conn = LivelyConnection.connect(with_defaults(dsn), autocommit=True)
+        self._heard: set[tuple[str, str]] = set()
+        self._conn.add_notify_handler(self._hear)  # called also for what arrives while other statements run
         self.jobs = Jobs(self._conn, schema)
         self._sleepers = {queue: Sleeper(self._conn, schema, queue) for queue in queues}
         self._frontiers = {queue: Frontier(self.jobs, queue) for queue in queues}
@@ -76,26 +79,25 @@ class Listener:
                 sleeper.rest(self._frontiers[queue].owed_at)
             else:
                 sleeper.rise()
-        heard = self._hear()
-        if not heard:
+        if not self._heard:
             wake_at = min(self._conn.next_beat, *(sleeper.look_at for sleeper in self._sleepers.values()))
             deaf_until = max(sleeper.not_before for sleeper in self._sleepers.values())
             deaf = monotonic() < deaf_until
-            ears = [bell.fileno()] if deaf else [bell.fileno(), self._conn.fileno()]
+            ears: list[Bell | LivelyConnection] = [bell] if deaf else [bell, self._conn]
             wake_at = min(wake_at, deaf_until if deaf else inf)
-            select.select(ears, [], [], max(0.0, min(timeout, wake_at - monotonic())))
-            bell.silence()
-            heard = self._hear()
+            ready, _, _ = select.select(ears, [], [], max(0.0, min(timeout, wake_at - monotonic())))
+            if bell in ready:
+                bell.silence()
+            if self._conn in ready:
+                self._conn.wait(notifies(self._conn.pgconn))
             if self._conn.next_beat <= monotonic():
                 self._conn.beat()
+        heard, self._heard = self._heard, set()
         awake = {queue for queue, suffix in heard if not suffix and self._sleepers[queue].woken()}
         due = {queue for queue in empty if self._sleepers[queue].look_at <= monotonic()}
         return awake | due, {queue for queue, suffix in heard if suffix}
 
-    def _hear(self) -> set[tuple[str, str]]:
-        """Return what has arrived by now, also while other statements ran; payloads don't matter, anyone may send."""
-        return {
-            self._channels[notification.channel]
-            for notification in self._conn.notifies(timeout=0)
-            if notification.channel in self._channels
-        }
+    def _hear(self, notification: Notify) -> None:
+        """Remember what arrived until ``wait`` returns it; payloads don't matter, anyone may send."""
+        if notification.channel in self._channels:
+            self._heard.add(self._channels[notification.channel])
