@@ -59,8 +59,8 @@ class Lab:
         self.fsync = value
 
     def clear(self, settle: bool = True) -> None:
-        """Empty both tables; ``settle``: and let no checkpoint fall into what is measured next."""
-        self.conn.execute("truncate jobs.job, bare.job")
+        """Empty all tables; ``settle``: and let no checkpoint fall into what is measured next."""
+        self.conn.execute("truncate jobs.job, bare.job, bare.notified, bare.receipt")
         if settle:
             self.conn.execute("checkpoint")
 

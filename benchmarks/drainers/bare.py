@@ -1,8 +1,9 @@
 """The least that a worker in Python can do: a loop of bare SQL over psycopg on each of some threads.
 
-``one``: claim 100 by one UPDATE, then one DELETE per job, each committed. ``hundred``: claim 100, delete them by one
-statement. ``delete``: ``delete ... skip locked`` of 100. ``listen``: hear notifications, and no more. ``claim``: claim
-on hearing one. Jobs are read as the driver returns them; nothing is done.
+``one``: claim 100 by one UPDATE, then one DELETE per job, each committed. ``write``: as ``one``, with a row inserted in
+each job's transaction. ``hundred``: claim 100, delete them by one statement. ``delete``: ``delete ... skip locked`` of
+100. ``listen``: hear notifications, and no more. ``claim``: claim on hearing one. Jobs are read as the driver returns
+them; nothing is done.
 """
 
 import sys
@@ -17,6 +18,7 @@ from benchmarks.lab import LIMITS
 CLAIM = (LIMITS / "claim.sql").read_text()
 DELETE_LOCKED = (LIMITS / "delete_locked.sql").read_text()
 ONE = "delete from bare.job where queue = 'bench' and id = %s and attempt = %s"
+RECEIPT = "insert into bare.receipt values (%s, %s)"
 HUNDRED = "delete from bare.job where queue = 'bench' and id = any(%s)"
 
 Connection = psycopg.Connection[tuple[int, int, object]]
@@ -27,6 +29,16 @@ def one(conn: Connection, progress: Progress) -> None:
     while jobs := conn.execute(CLAIM).fetchall():
         for id, attempt, _ in jobs:
             conn.execute(ONE, [id, attempt])
+            progress.done += 1
+
+
+def write(conn: Connection, progress: Progress) -> None:
+    """One transaction per job, which writes a row."""
+    while jobs := conn.execute(CLAIM).fetchall():
+        for id, attempt, _ in jobs:
+            with conn.transaction():
+                conn.execute(RECEIPT, [id, attempt])
+                conn.execute(ONE, [id, attempt])
             progress.done += 1
 
 
@@ -66,7 +78,7 @@ def claim(conn: Connection, progress: Progress) -> None:
         progress.tell()
 
 
-MODES = {mode.__name__: mode for mode in (one, for_ever, hundred, delete, listen, claim)}
+MODES = {mode.__name__: mode for mode in (one, write, for_ever, hundred, delete, listen, claim)}
 
 
 def main(dsn: str, mode: str, hands: int) -> None:

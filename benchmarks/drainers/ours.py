@@ -1,4 +1,4 @@
-"""One worker process of ours, whose handlers do nothing.
+"""One worker process of ours, whose handlers do nothing, or as good as nothing.
 
 ``mode`` is one of the worker's promises. A new one is one more case here, and one more line in ``workloads/w3_drain``.
 """
@@ -21,6 +21,10 @@ def main(dsn: str, mode: str, hands: int, schema: str = "jobs", workers: str = "
     def perform(_conn: Any, _job: Job) -> None:
         progress.done += 1
 
+    def write(conn: Any, job: Job) -> None:
+        conn.execute("insert into bare.receipt values (%s, %s)", [job.id, job.attempt])
+        progress.done += 1
+
     def perform_at_once(_conn: Any, _job: Job) -> None:
         progress.done += 1
         progress.tell()
@@ -37,6 +41,8 @@ def main(dsn: str, mode: str, hands: int, schema: str = "jobs", workers: str = "
             options = {"perform": perform}
         case "many":  # the same, with more that lie ready
             options = {"perform": perform, "max_demand": 10 * hands}
+        case "write":  # the same, with a row that each handler writes
+            options = {"perform": write, "max_demand": 10 * hands}
         case "batch":  # one per batch of 100, with two that lie ready
             options = {"perform_batch": perform_batch, "max_demand": 100 * hands + 200, "batch_size": 100}
         case "errand":  # none: completed by the worker, many at a time

@@ -5,6 +5,9 @@ create table bare.job (like jobs.job including all);
 -- The same with what most queues have: a trigger that notifies at each insert.
 create table bare.notified (like jobs.job including all);
 
+-- What a handler writes in its job's transaction.
+create table bare.receipt (id bigint not null, attempt integer not null);
+
 create function bare.notify() returns trigger language plpgsql as $$
 begin
     perform pg_notify('bare.' || new.queue, '');

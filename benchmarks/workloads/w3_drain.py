@@ -9,6 +9,7 @@ from benchmarks.measure import Contestant, Group, Sample
 from benchmarks.size import Size
 
 ONE = "bare UPDATE by 100, one DELETE per job and commit"
+WRITE = "bare UPDATE by 100, INSERT and DELETE per job and commit"
 HUNDRED = "bare UPDATE by 100, DELETE by 100"
 DELETE = "bare DELETE ... SKIP LOCKED by 100"
 
@@ -30,6 +31,19 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
                 ONE,
             ),
             Contestant("the limit by pgbench", partial(_pgbench, lab, hands, jobs), f"{hands} connections", ONE),
+        ],
+    )
+    yield Group(
+        "w3",
+        f"drain {jobs:,}, one transaction per job, in which the handler writes a row",
+        [
+            Contestant(WRITE, partial(bare, lab, "write", hands, jobs), f"{connections}, a thread each"),
+            Contestant(
+                "Worker(perform), max_demand ten times the connections",
+                partial(ours, lab, "write", hands, jobs),
+                connections,
+                WRITE,
+            ),
         ],
     )
     yield Group(

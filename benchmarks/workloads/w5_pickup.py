@@ -24,15 +24,15 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
         "w5",
         f"pickup by a sleeping worker, {size.pings} times (lower is better)",
         [
-            Contestant(NOTIFY, partial(pickup, drainer("bare", lab.dsn, "listen", "1"), notify, size.pings)),
+            Contestant(NOTIFY, partial(pickup, lab, drainer("bare", lab.dsn, "listen", "1"), notify, size.pings)),
             Contestant(
                 "bare INSERT that notifies, UPDATE on hearing it",
-                partial(pickup, drainer("bare", lab.dsn, "claim", "1"), insert, size.pings),
+                partial(pickup, lab, drainer("bare", lab.dsn, "claim", "1"), insert, size.pings),
                 limit=NOTIFY,
             ),
             Contestant(
                 "jobs.enqueue to Worker(perform)",
-                partial(pickup, drainer("ours", lab.dsn, "tell", "4"), enqueue, size.pings),
+                partial(pickup, lab, drainer("ours", lab.dsn, "tell", "4"), enqueue, size.pings),
                 limit=NOTIFY,
             ),
         ],
@@ -40,9 +40,10 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
     )
 
 
-def pickup(command: list[str], send: Callable[[], object], pings: int) -> Sample:
+def pickup(lab: Lab, command: list[str], send: Callable[[], object], pings: int) -> Sample:
     """Send when the receiver sleeps, so many times."""
     latencies: list[float] = []
+    lab.clear()
     with crew([command]) as receiver:
         receiver.go()
         for _ in receiver.progress(monotonic() + 1.5):  # it connects
