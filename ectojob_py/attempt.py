@@ -74,7 +74,7 @@ class Transactions:
             try:
                 with conn.handed_out():
                     refuse_awaitable(self._perform(conn, jobs))
-                if len(jobs) > 1 or not conn.complete_alone(self._schema, jobs[0]):
+                if len(jobs) > 1 or not conn.finish_one(self._schema, jobs[0]):
                     conn.finish(lambda: _complete(Jobs(conn, self._schema), jobs))
             except Exception:
                 if conn.conflict is None or tries == _TRIES or any(job.lease_lost.is_set() for job in jobs):

@@ -74,7 +74,7 @@ class AsyncTransactions:
             try:
                 with conn.handed_out():
                     refuse_awaitable(await self._perform(conn, jobs))
-                if len(jobs) > 1 or not await conn.complete_alone(self._schema, jobs[0]):
+                if len(jobs) > 1 or not await conn.finish_one(self._schema, jobs[0]):
                     await conn.finish(lambda: _complete(AsyncJobs(conn, self._schema), jobs))
             except Exception:
                 if conn.conflict is None or tries == _TRIES or any(job.lease_lost.is_set() for job in jobs):

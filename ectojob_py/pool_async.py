@@ -24,8 +24,8 @@ class AsyncLent(Idle, Protocol):
     def handed_out(self) -> AbstractContextManager[None]:
         """Guard the transaction while the handler has the connection; raise ``HandlerError`` when it was broken."""
 
-    async def complete_alone(self, schema: str, job: Job) -> bool:
-        """Complete a job whose handler wrote nothing, if that is faster than ``finish``; return whether it did."""
+    async def finish_one(self, schema: str, job: Job) -> bool:
+        """Do what ``finish`` does for one job, if there is a faster way; return whether it did."""
 
     async def finish(self, complete: Callable[[], Awaitable[object]]) -> None:
         """Complete the job and commit, with what the handler wrote."""

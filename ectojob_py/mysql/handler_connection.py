@@ -28,7 +28,7 @@ class HandlerConnection(Guard, pymysql.Connection):
         if self.conflict:
             raise self.conflict
 
-    def complete_alone(self, schema: str, job: Job) -> bool:
+    def finish_one(self, schema: str, job: Job) -> bool:
         """Leave it to ``finish``: there is no faster way."""
         return False
 

@@ -54,14 +54,23 @@ class HandlerConnection(Guard, LivelyConnection):
             msg = "the handler caught an error that aborted its transaction; wrap the statement in conn.transaction()"
             raise HandlerError(msg)
 
-    def complete_alone(self, schema: str, job: Job) -> bool:
-        """Complete a job whose handler began no transaction; return whether that was done. If not, ``finish`` does it.
+    def finish_one(self, schema: str, job: Job) -> bool:
+        """Complete one job, and commit what its handler wrote, in one round trip; return whether that was done.
 
-        That also tells what is wrong with the lease, when it is that, and not with the prepared statement.
+        If not, ``finish`` does it. It also tells what is wrong with the lease of a handler that wrote nothing, when it
+        is that, and not with the prepared statement.
         """
         pgconn = self.pgconn
-        if pgconn.transaction_status != TransactionStatus.IDLE or pgconn.pipeline_status or not job.queue.isascii():
+        if pgconn.pipeline_status or not job.queue.isascii():
             return False
+        if pgconn.transaction_status == TransactionStatus.IDLE:
+            return self._complete_alone(schema, job)
+        with self.lock:
+            self.wait(direct.complete_and_commit(pgconn, schema, job, self.info.encoding))
+        return True
+
+    def _complete_alone(self, schema: str, job: Job) -> bool:
+        pgconn = self.pgconn
         with self.lock:
             if not self._can_complete:
                 self._can_complete = super().wait(direct.prepare(pgconn, schema)) is None

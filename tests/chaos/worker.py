@@ -1,7 +1,7 @@
 """A worker process that may be told to kill itself at a point. ``python -m chaos.worker``, told by CHAOS_WORKER.
 
-The points are wrapped around the calls of the public client and the COMMIT of a handler's connection, from outside:
-there is no test code in the product.
+The points are wrapped around the calls of the public client, the COMMIT of a handler's connection, and what is both in
+one message, from outside: there is no test code in the product.
 """
 
 import json
@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
 from functools import wraps
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 import psycopg
 
 from ectojob_py import Job, Jobs, SetupError, Worker
-from ectojob_py.postgres import heartbeat
+from ectojob_py.postgres import direct, heartbeat
 from ectojob_py.postgres.connection import HandlerConnection
 
 Conn = psycopg.Connection[Any]
@@ -105,6 +105,19 @@ def lay_traps(reaper: Reaper) -> None:
         reaper.at("COMMIT answered")
 
     HandlerConnection.commit = trapped_commit  # type: ignore[method-assign, assignment]
+    both = direct.complete_and_commit
+
+    def trapped_both(*args: Any) -> Generator[Any, Any, None]:
+        reaper.at("before complete")
+        steps = both(*args)
+        if reaper.due("COMMIT sent"):
+            next(steps)  # up to waiting for the answer
+            die()
+        yield from steps
+        reaper.at("COMMIT answered")
+        reaper.at("after complete")
+
+    direct.complete_and_commit = trapped_both  # type: ignore[assignment]
 
 
 class Spare(threading.local):
