@@ -31,7 +31,7 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
     for peer in peers:
         _install(lab, peer)
     bulk = next(iter(w2_bulk.groups(lab, size)))
-    drains = [contestant for group in w3_drain.groups(lab, size) for contestant in group.contestants]
+    drains = [contestant for group in w3_drain.doing_nothing(lab, size) for contestant in group.contestants]
     pickup = next(iter(w5_pickup.groups(lab, size)))
     yield Group(
         "peers",

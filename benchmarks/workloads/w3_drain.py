@@ -15,7 +15,26 @@ DELETE = "bare DELETE ... SKIP LOCKED by 100"
 
 
 def groups(lab: Lab, size: Size) -> Iterator[Group]:
-    """Compare each promise with the limit of the same kind."""
+    """Compare each promise with the limit of the same kind; the default one also with handlers that write."""
+    yield from doing_nothing(lab, size)
+    connections = f"one process, {size.hands} connections"
+    yield Group(
+        "w3",
+        f"drain {size.drain:,}, one transaction per job, in which the handler writes a row",
+        [
+            Contestant(WRITE, partial(bare, lab, "write", size.hands, size.drain), f"{connections}, a thread each"),
+            Contestant(
+                "Worker(perform), max_demand ten times the connections",
+                partial(ours, lab, "write", size.hands, size.drain),
+                connections,
+                WRITE,
+            ),
+        ],
+    )
+
+
+def doing_nothing(lab: Lab, size: Size) -> Iterator[Group]:
+    """Compare the promises by handlers that do nothing."""
     hands, jobs, fast = size.hands, size.drain, size.fast_drain
     connections = f"one process, {hands} connections"
     yield Group(
@@ -31,19 +50,6 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
                 ONE,
             ),
             Contestant("the limit by pgbench", partial(_pgbench, lab, hands, jobs), f"{hands} connections", ONE),
-        ],
-    )
-    yield Group(
-        "w3",
-        f"drain {jobs:,}, one transaction per job, in which the handler writes a row",
-        [
-            Contestant(WRITE, partial(bare, lab, "write", hands, jobs), f"{connections}, a thread each"),
-            Contestant(
-                "Worker(perform), max_demand ten times the connections",
-                partial(ours, lab, "write", hands, jobs),
-                connections,
-                WRITE,
-            ),
         ],
     )
     yield Group(
