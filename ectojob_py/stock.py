@@ -2,7 +2,12 @@
 
 import select
 from collections.abc import Hashable
+from time import monotonic
 from typing import Generic, Protocol, TypeVar
+
+_FRESH = 0.01
+"""Seconds after which an idle connection is asked whether the server has closed it: a system call, for which a hand has
+to wait until it is its turn among the others again."""
 
 
 class Idle(Hashable, Protocol):
@@ -31,7 +36,7 @@ class Stock(Generic[Conn]):
 
     def __init__(self) -> None:
         """Have none."""
-        self._idle: list[Conn] = []
+        self._idle: list[tuple[Conn, float]] = []  # and since when, in ``monotonic`` seconds
         self._trusted: set[Conn] = set()
         self._closed = False
 
@@ -42,15 +47,15 @@ class Stock(Generic[Conn]):
         if conn.closed or conn not in self._trusted:
             self._drop(conn)
         else:
-            self._idle.append(conn)
+            self._idle.append((conn, monotonic()))
         if self._closed:
             self.check()
 
     def check(self) -> None:
         """Trust no connection opened so far: the server went away, or isn't the primary any more."""
         self._trusted = set()
-        while (conn := self._take()) is not None:
-            self._drop(conn)
+        while (taken := self._take()) is not None:
+            self._drop(taken[0])
 
     def close(self) -> None:
         """Close the idle connections, and the others when they come back."""
@@ -59,13 +64,14 @@ class Stock(Generic[Conn]):
 
     def _good(self) -> Conn | None:
         """Take a connection that isn't known to be broken; ``None``: there is none."""
-        while (conn := self._take()) is not None:
-            if _silent(conn):
+        while (taken := self._take()) is not None:
+            conn, since = taken
+            if monotonic() < since + _FRESH or _silent(conn):
                 return conn
             self._drop(conn)
         return None
 
-    def _take(self) -> Conn | None:
+    def _take(self) -> tuple[Conn, float] | None:
         try:
             return self._idle.pop()
         except IndexError:
