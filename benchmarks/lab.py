@@ -21,6 +21,8 @@ from ectojob_py.migrate import migrate
 
 LIMITS = HERE / "limits"
 QUEUE = "bench"
+RECEIPT = "insert into bare.receipt values (%s, %s)"
+"""What a handler writes in its job's transaction, and its limit as well: the job's id and attempt."""
 POSTGRES = 18
 
 _SETTINGS = {

@@ -7,7 +7,8 @@ from typing import Generic, Protocol, TypeVar
 
 _FRESH = 0.01
 """Seconds after which an idle connection is asked whether the server has closed it: a system call, for which a hand has
-to wait until it is its turn among the others again."""
+to wait until it is its turn among the others again. A job that gets one closed within that time fails, as those that
+were running then, and is tried again."""
 
 
 class Idle(Hashable, Protocol):

@@ -13,12 +13,11 @@ from time import sleep
 import psycopg
 
 from benchmarks.drainers.progress import Progress
-from benchmarks.lab import LIMITS
+from benchmarks.lab import LIMITS, RECEIPT
 
 CLAIM = (LIMITS / "claim.sql").read_text()
 DELETE_LOCKED = (LIMITS / "delete_locked.sql").read_text()
 ONE = "delete from bare.job where queue = 'bench' and id = %s and attempt = %s"
-RECEIPT = "insert into bare.receipt values (%s, %s)"
 HUNDRED = "delete from bare.job where queue = 'bench' and id = any(%s)"
 
 Connection = psycopg.Connection[tuple[int, int, object]]

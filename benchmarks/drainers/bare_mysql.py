@@ -10,12 +10,11 @@ from contextlib import closing
 import pymysql
 
 from benchmarks.drainers.progress import Progress
-from benchmarks.lab import LIMITS
+from benchmarks.lab import LIMITS, RECEIPT
 from ectojob_py.mysql.connection import connect
 
 CLAIM = (LIMITS / "claim.mysql.sql").read_text()
 CLAIMED = "select id, attempt, params from bare.job where token = %s order by priority, schedule, id"
-RECEIPT = "insert into bare.receipt values (%s, %s)"
 DELETE = "delete from bare.job where queue = 'bench' and id = %s and attempt = %s"
 
 

@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Any
 
 from benchmarks.drainers.progress import Progress
-from benchmarks.lab import QUEUE
+from benchmarks.lab import QUEUE, RECEIPT
 from ectojob_py import Job, Worker
 
 
@@ -22,7 +22,7 @@ def main(dsn: str, mode: str, hands: int, schema: str = "jobs", workers: str = "
         progress.done += 1
 
     def write(conn: Any, job: Job) -> None:
-        conn.execute("insert into bare.receipt values (%s, %s)", [job.id, job.attempt])
+        conn.execute(RECEIPT, [job.id, job.attempt])
         progress.done += 1
 
     def perform_at_once(_conn: Any, _job: Job) -> None:

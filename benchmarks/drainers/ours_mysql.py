@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from benchmarks.drainers.progress import Progress
-from benchmarks.lab import QUEUE
+from benchmarks.lab import QUEUE, RECEIPT
 from ectojob_py import Job, Worker
 
 
@@ -16,7 +16,7 @@ def main(dsn: str, hands: int, demand: int) -> None:
 
     def perform(conn: Any, job: Job) -> None:
         with conn.cursor() as cursor:
-            cursor.execute("insert into bare.receipt values (%s, %s)", [job.id, job.attempt])
+            cursor.execute(RECEIPT, [job.id, job.attempt])
         progress.done += 1
 
     worker = Worker(dsn, QUEUE, perform=perform, connections=hands, max_demand=demand)

@@ -34,9 +34,10 @@ def complete(pgconn: PGconn, job: Job) -> Answer:
 
 
 def complete_and_commit(pgconn: PGconn, schema: str, job: Job, encoding: str) -> Generator[Any, Any, None]:
-    """Complete a job and commit its transaction, which is not committed when the one goes wrong; raise what does.
+    """Complete a job and commit its transaction, in one message; raise what goes wrong: then nothing is committed.
 
-    Nothing is prepared: a statement that somebody has deallocated would undo what the handler did.
+    The server skips what follows an error, up to the sync. Nothing is prepared: a statement that somebody has
+    deallocated would undo what the handler did.
     """
     pgconn.enter_pipeline_mode()
     pgconn.send_query_params(_statement(schema), _key(job), _ARGUMENTS)
