@@ -246,7 +246,28 @@ POSTGRES = [
         "support/wake.sql",
         "perform pg_notify(",
         "perform format('%s %s', ",
+        SENDS % "requeue of FAILED",
+    ),
+    Mutant(
+        "wake_on_insert: dropped",
+        "triggers/wake_on_insert.sql",
+        "perform pg_notify(",
+        "perform format('%s %s', ",
         "postgres/test_wakeups.py::test_many_enqueues_of_one_transaction_wake_once[{db}]",
+    ),
+    Mutant(
+        "wake_on_insert: whatever the state",
+        "triggers/wake_on_insert.sql",
+        "new.state = 'AVAILABLE'",
+        "true",
+        "postgres/test_wakeups.py::test_one_insert_wakes_each_queue_once[{db}]",
+    ),
+    Mutant(
+        "wake_on_insert: when nobody sleeps",
+        "triggers/wake_on_insert.sql",
+        "    and not (",
+        "    and (",
+        "postgres/test_wakeups.py::test_nobody_is_woken_who_does_not_sleep[{db}-enqueue of AVAILABLE]",
     ),
     Mutant(
         "enqueue: a schedule is ignored",

@@ -207,6 +207,16 @@ def test_who_sleeps_for_another_queue_wakes_nobody(db: Db, ear: Ear) -> None:
     assert ear.heard(db) == []
 
 
+def test_an_insert_calls_the_trigger_only_when_someone_sleeps_for_its_queue(db: Db, ear: Ear) -> None:
+    db.a_queue("other")
+    ear.queue("other")
+    insert = f"explain (analyze, timing off) {INSERT} (values ('default', 'AVAILABLE')) as rows (queue, state)"
+    called = "Trigger wake_on_insert: calls=1"
+    assert called in str(db.conn.execute(insert.encode()).fetchall())
+    ear.wakes_up()
+    assert "Trigger" not in str(db.conn.execute(insert.encode()).fetchall())
+
+
 def test_each_sleep_ends_with_one_waking(db: Db, ear: Ear) -> None:
     ear.queue("default")
     ear.wakes_up()
@@ -254,10 +264,9 @@ def test_who_comes_after_the_sleeper_is_not_waited_for(db: Db, first: Session) -
 
 def test_a_lock_in_the_way_is_not_waited_for(db: Db, ear: Ear, first: Session) -> None:
     ear.wakes_up()
-    for number in ("0", "hashtext('default')"):
-        first.executes(f"select pg_advisory_xact_lock('jobs.job'::regclass::oid::integer, {number})")
-        assert db.conn.execute("select jobs.fall_asleep('default')").fetchone() == (None,)
-        first.rolls_back()
+    first.executes("select pg_advisory_xact_lock('jobs.job'::regclass::oid::integer, hashtext('default'))")
+    assert db.conn.execute("select jobs.fall_asleep('default')").fetchone() == (None,)
+    first.rolls_back()
     until_nobody_sleeps(db)
     assert db.conn.execute("select jobs.fall_asleep('default') is not null").fetchone() == (True,)
     db.conn.execute("select jobs.wake_up('default')")

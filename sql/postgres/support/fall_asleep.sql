@@ -15,9 +15,6 @@ begin
 
     if not pg_try_advisory_lock_shared('job'::regclass::oid::integer, hashtext(fall_asleep.queue)) then
         return null;
-    elsif not pg_try_advisory_lock_shared('job'::regclass::oid::integer, 0) then
-        perform pg_advisory_unlock_shared('job'::regclass::oid::integer, hashtext(fall_asleep.queue));
-        return null;
     end if;
 
     -- An id of our own: the end of a snapshot leaves out the newest transactions for as long as they run.

@@ -12,8 +12,7 @@ set search_path from current
 as $$
 begin
     -- Sleepers share a lock, so that whoever gets it alone, for a moment, knows that there are none. A row per sleeper
-    -- would be looked up by every enqueue, through all its dead versions. When two ask at once, one is told yes. They
-    -- share a second one, of number 0, by which the trigger asks for any queue at all.
+    -- would be looked up by every enqueue, through all its dead versions. When two ask at once, one is told yes.
     return not (
         pg_try_advisory_lock('job'::regclass::oid::integer, hashtext(someone_sleeps.queue))
         and pg_advisory_unlock('job'::regclass::oid::integer, hashtext(someone_sleeps.queue))

@@ -12,7 +12,6 @@ set search_path from current
 as $$
 begin
     perform pg_advisory_unlock_shared('job'::regclass::oid::integer, hashtext(wake_up.queue));
-    perform pg_advisory_unlock_shared('job'::regclass::oid::integer, 0);
 end
 $$;
 

@@ -9,26 +9,25 @@ security definer
 set search_path from current
 as $$
 begin
-    perform wake(inserted.queue) from inserted
-    where inserted.state = 'AVAILABLE'
-    group by inserted.queue;
+    -- As wake does, without asking again: for each row of a bulk insert that costs more than to notify.
+    perform pg_notify(current_schema() || '.' || new.queue, '');
     return null;
 end
 $$;
 
 comment on function wake_on_insert is
-    'Internal. Once per inserting statement: one notification per queue that got jobs, whoever inserted them; none '
-    'while no worker sleeps.';
+    'Internal. For each AVAILABLE job of a queue for which a worker sleeps, whoever inserted it: one notification per '
+    'queue and transaction.';
 
 create or replace trigger wake_on_insert
 after insert on job
-referencing new table as inserted
-for each statement
+for each row
 -- someone_sleeps(), written out, as every insert asks it. Asking in the function costs as much: then it is called.
 when (
-    not (
-        pg_try_advisory_lock('job'::regclass::oid::integer, 0)
-        and pg_advisory_unlock('job'::regclass::oid::integer, 0)
+    new.state = 'AVAILABLE'
+    and not (
+        pg_try_advisory_lock('job'::regclass::oid::integer, hashtext(new.queue))
+        and pg_advisory_unlock('job'::regclass::oid::integer, hashtext(new.queue))
     )
 )
 execute function wake_on_insert();
