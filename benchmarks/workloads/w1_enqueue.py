@@ -1,7 +1,10 @@
 """W1: enqueue one by one, each committed, beside the INSERT that it comes down to."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+
+import psycopg
 
 from benchmarks.crew import crew, drainer
 from benchmarks.lab import Lab
@@ -23,6 +26,12 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
             [
                 Contestant(INSERT, partial(run, "insert.sql"), how),
                 Contestant("jobs.enqueue", partial(run, "enqueue.sql"), how, INSERT),
+                Contestant(
+                    "jobs.enqueue, another queue's worker sleeps",
+                    partial(run, "enqueue.sql", beside=partial(_sleeper, lab)),
+                    how,
+                    INSERT,
+                ),
                 Contestant("INSERT, trigger notifies always", partial(run, "notify.sql"), how, INSERT),
             ],
         )
@@ -44,7 +53,14 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
     )
 
 
-def _run(lab: Lab, size: Size, clients: int, script: str, drains: list[str] | None = None) -> Sample:
+def _run(
+    lab: Lab,
+    size: Size,
+    clients: int,
+    script: str,
+    drains: list[str] | None = None,
+    beside: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Sample:
     lab.clear()
     seconds = ("-T", str(size.seconds))
     if drains:
@@ -52,7 +68,8 @@ def _run(lab: Lab, size: Size, clients: int, script: str, drains: list[str] | No
             worker.go()
             return Sample(lab.pgbench(script, clients, *seconds), {"drained/s": worker.hear() / size.seconds})
     before = lab.counters.read()
-    rate = lab.pgbench(script, clients, *seconds)
+    with beside():
+        rate = lab.pgbench(script, clients, *seconds)
     spent = lab.counters.read().since(before)
     jobs = max(spent.transactions, 1)
     return Sample(
@@ -63,3 +80,12 @@ def _run(lab: Lab, size: Size, clients: int, script: str, drains: list[str] | No
             "syncs": spent.wal_syncs / jobs,
         },
     )
+
+
+@contextmanager
+def _sleeper(lab: Lab) -> Iterator[None]:
+    """Have a worker that waits for jobs of a queue that gets none."""
+    with psycopg.connect(lab.dsn, autocommit=True) as worker:
+        worker.execute("select jobs.create_queue('quiet')")
+        worker.execute("select jobs.fall_asleep('quiet')")
+        yield
