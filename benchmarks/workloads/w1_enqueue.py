@@ -12,11 +12,11 @@ from benchmarks.measure import Contestant, Group, Sample
 from benchmarks.size import Size
 
 INSERT = "bare INSERT into an equal table"
-BUSY = "bare INSERT, bare loop"
+BUSY = f"{INSERT}, bare loop"
 
 
 def groups(lab: Lab, size: Size) -> Iterator[Group]:
-    """Compare at several numbers of clients: alone, where nobody sleeps either, and while a worker takes the jobs."""
+    """Compare at several numbers of clients while no worker of the queue sleeps: there is none, or it has work."""
     how = "pgbench -M prepared"
     for clients in size.clients:
         run = partial(_run, lab, size, clients)
@@ -35,19 +35,17 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
                 Contestant("INSERT, trigger notifies always", partial(run, "notify.sql"), how, INSERT),
             ],
         )
-    busy = partial(_run, lab, size, max(size.clients))
+    busy = partial(_run_drained, lab, size, max(size.clients))
     yield Group(
         "w1",
         f"enqueue one by one, {max(size.clients)} clients, while a process drains",
         [
-            Contestant(
-                f"{INSERT}, bare loop", partial(busy, "insert.sql", drainer("bare", lab.dsn, "for_ever", "4")), how
-            ),
+            Contestant(BUSY, partial(busy, "insert.sql", drainer("bare", lab.dsn, "for_ever", "4")), how),
             Contestant(
                 "jobs.enqueue, Worker(perform)",
                 partial(busy, "enqueue.sql", drainer("ours", lab.dsn, "one", "4")),
                 how,
-                f"{INSERT}, bare loop",
+                BUSY,
             ),
         ],
     )
@@ -58,18 +56,12 @@ def _run(
     size: Size,
     clients: int,
     script: str,
-    drains: list[str] | None = None,
     beside: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Sample:
     lab.clear()
-    seconds = ("-T", str(size.seconds))
-    if drains:
-        with crew([drains]) as worker:
-            worker.go()
-            return Sample(lab.pgbench(script, clients, *seconds), {"drained/s": worker.hear() / size.seconds})
     before = lab.counters.read()
     with beside():
-        rate = lab.pgbench(script, clients, *seconds)
+        rate = lab.pgbench(script, clients, "-T", str(size.seconds))
     spent = lab.counters.read().since(before)
     jobs = max(spent.transactions, 1)
     return Sample(
@@ -80,6 +72,14 @@ def _run(
             "syncs": spent.wal_syncs / jobs,
         },
     )
+
+
+def _run_drained(lab: Lab, size: Size, clients: int, script: str, drains: list[str]) -> Sample:
+    lab.clear()
+    with crew([drains]) as worker:
+        worker.go()
+        rate = lab.pgbench(script, clients, "-T", str(size.seconds))
+        return Sample(rate, {"drained/s": worker.hear() / size.seconds})
 
 
 @contextmanager
