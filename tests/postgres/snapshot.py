@@ -19,7 +19,13 @@ STATEMENTS = {
             || ' ' || name, concat_ws(E'\\n', obj_description(oid, 'pg_class'), (
             select nullif(relacl, acldefault(case relkind when 'S' then 's' else 'r' end::"char", relowner))::text
             from pg_class where pg_class.oid = ours.oid))
-        from ({OURS}) as ours where relkind not in ('i', 't')
+        from ({OURS}) as ours where relkind not in ('i', 't', 'c')
+    """,
+    "type": """
+        select typname, concat_ws(E'\\n', nullif(format_type(typbasetype, typtypmod), '-'), typacl,
+            obj_description(pg_type.oid, 'pg_type'))
+        from pg_type left join pg_class on pg_class.oid = typrelid
+        where typnamespace = to_regnamespace(quote_ident(current_schema())) and (typtype = 'd' or relkind = 'c')
     """,
     "column": f"""
         select name || '.' || attname, concat_ws(' ',
@@ -32,11 +38,14 @@ STATEMENTS = {
         from ({OURS}) as ours join pg_attribute on attrelid = ours.oid join pg_type on pg_type.oid = atttypid
         left join pg_attrdef on adrelid = attrelid and adnum = attnum
         left join pg_collation on pg_collation.oid = attcollation
-        where relkind in ('r', 'v') and attnum > 0 and not attisdropped
+        where relkind in ('r', 'v', 'c') and attnum > 0 and not attisdropped
     """,
     "constraint": f"""
-        select name || '.' || conname, pg_get_constraintdef(pg_constraint.oid)
-        from ({OURS}) as ours join pg_constraint on conrelid = ours.oid where contype <> 'n'
+        select coalesce(name, contypid::regtype::text) || '.' || conname, concat_ws(E'\\n',
+            pg_get_constraintdef(pg_constraint.oid), obj_description(pg_constraint.oid, 'pg_constraint'))
+        from pg_constraint left join ({OURS}) as ours on conrelid = ours.oid
+        where (ours.oid is not null or contypid <> 0) and contype <> 'n'
+            and connamespace = to_regnamespace(quote_ident(current_schema()))
     """,
     "index": f"""
         select name || '.' || indexrelid::regclass, concat_ws(E'\\n', pg_get_indexdef(indexrelid),

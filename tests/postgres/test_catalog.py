@@ -217,6 +217,10 @@ with ours as (
 select relname from ours
 where relkind in ('r', 'v') and obj_description(oid, 'pg_class') is null
 union all
+select typname from pg_type left join pg_class on pg_class.oid = typrelid
+where typnamespace = 'jobs'::regnamespace and (typtype = 'd' or pg_class.relkind = 'c')
+    and obj_description(pg_type.oid, 'pg_type') is null
+union all
 select relname || '.' || attname from ours join pg_attribute on attrelid = oid
 where relkind = 'r' and attnum > 0 and not attisdropped and col_description(oid, attnum) is null
 union all

@@ -55,10 +55,11 @@ def roles(conn: Conn) -> set[str]:
 
 
 def owners(conn: Conn) -> set[str]:
-    """Return who owns the schema, its relations and its functions."""
+    """Return who owns the schema, its relations, its types and its functions."""
     rows = conn.execute(
         "select pg_get_userbyid(nspowner) from pg_namespace where nspname = %(schema)s "
         "union select pg_get_userbyid(relowner) from pg_class where relnamespace = %(schema)s::regnamespace "
+        "union select pg_get_userbyid(typowner) from pg_type where typnamespace = %(schema)s::regnamespace "
         "union select pg_get_userbyid(proowner) from pg_proc where pronamespace = %(schema)s::regnamespace",
         {"schema": SCHEMA},
     )

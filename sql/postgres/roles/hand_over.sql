@@ -15,6 +15,12 @@ begin
             and pg_class.relkind in ('r', 'v')
             and pg_get_userbyid(pg_class.relowner) <> v_owner
         union all
+        select format('type %s', pg_type.oid::regtype) from pg_type
+        left join pg_class on pg_class.oid = pg_type.typrelid
+        where pg_type.typnamespace = to_regnamespace(quote_ident(current_schema()))
+            and (pg_type.typtype = 'd' or pg_class.relkind = 'c')
+            and pg_get_userbyid(pg_type.typowner) <> v_owner
+        union all
         select format('function %s', pg_proc.oid::regprocedure) from pg_proc
         where pg_proc.pronamespace = to_regnamespace(quote_ident(current_schema()))
             and pg_proc.proconfig @> array[format('search_path=%I, pg_temp', current_schema())]

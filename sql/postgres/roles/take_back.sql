@@ -27,6 +27,12 @@ begin
             and pg_class.relkind in ('r', 'v')
             and pg_get_userbyid(pg_class.relowner) = v_owner
         union all
+        select format('type %s', pg_type.oid::regtype) from pg_type
+        left join pg_class on pg_class.oid = pg_type.typrelid
+        where pg_type.typnamespace = to_regnamespace(quote_ident(v_schema))
+            and (pg_type.typtype = 'd' or pg_class.relkind = 'c')
+            and pg_get_userbyid(pg_type.typowner) = v_owner
+        union all
         select format('view %s', pg_class.oid::regclass) from pg_trigger
         inner join pg_class on pg_class.oid = pg_trigger.tgrelid
         where pg_trigger.tgfoid = to_regproc('ectojob_insert') and pg_get_userbyid(pg_class.relowner) = v_owner
