@@ -46,8 +46,8 @@ class Sleeper:
         if self._asleep:
             self.look_at = min(self.look_at, owed_at)
             return
-        if owed_at < inf or now < self._found_at + LINGER:
-            self.look_at = min(owed_at, max(now, self._found_at + LINGER))
+        if now < self._found_at + LINGER:
+            self.look_at = min(owed_at, self._found_at + LINGER)
             return
         self._blind_to = self._call(self._fall_asleep, self._queue)
         self._asleep = self._blind_to is not None

@@ -9,6 +9,8 @@ import psycopg
 import pytest
 
 from ectojob_py import Job, Jobs, SetupError, Worker
+from ectojob_py.postgres import frontier
+from ectojob_py.postgres.listener import Listener
 
 from .conftest import StartWorker
 from .waiting import until
@@ -99,6 +101,26 @@ def test_an_idle_worker_picks_a_job_up_without_polling(conn: Conn, start_worker:
     began.clear()
     Jobs(conn).enqueue("default")
     assert began.wait(timeout=10)
+
+
+def test_after_its_last_job_a_worker_looks_a_few_times_and_sleeps(
+    conn: Conn, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[int] = []
+    claim = Listener.claim
+
+    def counted(listener: Listener, *args: Any) -> list[Job]:
+        jobs = claim(listener, *args)
+        found.append(len(jobs))
+        return jobs
+
+    monkeypatch.setattr(Listener, "claim", counted)
+    monkeypatch.setattr(frontier, "_SHARE", 1000)  # the next look at all jobs is owed long after the last job
+    Jobs(conn).enqueue_many("default", [{}] * 30)
+    start_worker(perform=lambda _conn, _job: None, max_demand=10)
+    until(lambda: conn.execute("select jobs.someone_sleeps('default')").fetchone() == (True,))
+    assert sum(found) == 30
+    assert len(found) < 30
 
 
 def sleeping(conn: Conn) -> bool:
