@@ -10,11 +10,11 @@ LINGER = 0.003
 """Seconds that a worker looks by itself after it found a job: waking it costs an enqueuer more than a look costs."""
 
 VAIN = 0.05
-"""Seconds from one look in vain to the next, on average: anyone may forge a wake-up, so a flood of them must not become
-a flood of looks."""
+"""Seconds from one look that others provoked in vain to the next, on average: anyone may forge a wake-up, so a flood of
+them must not become a flood of looks."""
 
 _IN_ADVANCE = 3
-"""How many looks in vain may come faster: when a job wakes several workers, all but one look in vain."""
+"""How many of them may come faster: when a job wakes several workers, all but one look in vain."""
 
 _LONGEST_BLIND = 1.0
 """Seconds between looks, at most, while a transaction may not have seen that the worker sleeps."""
@@ -37,6 +37,7 @@ class Sleeper:
         self._found_at = -inf
         self._woken_at = -inf
         self._vain_until = -inf
+        self._provoked = False  # whether the next look is somebody else's doing
         self.look_at = inf
         """When it looks by itself; infinity: never, for it will be woken. In ``monotonic`` seconds."""
 
@@ -52,6 +53,7 @@ class Sleeper:
         self._blind_to = self._call(self._fall_asleep, self._queue)
         self._asleep = self._blind_to is not None
         self._asleep_at = now
+        self._provoked |= not self._asleep
         self.look_at = now if self._asleep else max(now + LINGER, self.not_before)
 
     def rise(self) -> None:
@@ -69,6 +71,7 @@ class Sleeper:
     def woken(self) -> bool:
         """A wake-up came; return whether to look now. When they come fast, look by itself until it finds nothing."""
         now = monotonic()
+        self._provoked = True
         if now < self.not_before:
             self.look_at = min(self.look_at, self.not_before)
             return False
@@ -91,11 +94,14 @@ class Sleeper:
         """It found a job."""
         self._found_at = monotonic()
         self._vain_until = -inf
+        self._provoked = False
 
     def vain(self) -> None:
-        """It found none."""
-        now = monotonic()
-        self._vain_until = min(max(now, self._vain_until), now + _IN_ADVANCE * VAIN) + VAIN
+        """It found none. Only looks that others can provoke are to be limited; its own are few."""
+        if self._provoked:
+            now = monotonic()
+            self._vain_until = min(max(now, self._vain_until), now + _IN_ADVANCE * VAIN) + VAIN
+        self._provoked = False
 
     def _call(self, statement: sql.Composed, argument: object) -> object:
         row = self._conn.execute(statement, [argument]).fetchone()
