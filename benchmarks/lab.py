@@ -23,6 +23,8 @@ LIMITS = HERE / "limits"
 QUEUE = "bench"
 RECEIPT = "insert into bare.receipt values (%s, %s)"
 """What a handler writes in its job's transaction, and its limit as well: the job's id and attempt."""
+LATE = "insert into bare.late values (%s)"
+"""What a handler writes that is asked how late it began: the seconds since its job was enqueued."""
 POSTGRES = 18
 
 _SETTINGS = {
@@ -62,7 +64,7 @@ class Lab:
 
     def clear(self, settle: bool = True) -> None:
         """Empty all tables; ``settle``: and let no checkpoint fall into what is measured next."""
-        self.conn.execute("truncate jobs.job, bare.job, bare.notified, bare.receipt")
+        self.conn.execute("truncate jobs.job, bare.job, bare.notified, bare.receipt, bare.late")
         if settle:
             self.conn.execute("checkpoint")
 

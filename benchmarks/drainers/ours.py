@@ -5,11 +5,12 @@
 
 import logging
 import sys
+import time
 from threading import Thread
 from typing import Any
 
 from benchmarks.drainers.progress import Progress
-from benchmarks.lab import QUEUE, RECEIPT
+from benchmarks.lab import LATE, QUEUE, RECEIPT
 from ectojob_py import Job, Worker
 
 
@@ -28,6 +29,10 @@ def main(dsn: str, mode: str, hands: int, schema: str = "jobs", workers: str = "
     def perform_at_once(_conn: Any, _job: Job) -> None:
         progress.done += 1
         progress.tell()
+
+    def late(conn: Any, job: Job) -> None:
+        conn.execute(LATE, [time.time() - job.inserted_at.timestamp()])
+        progress.done += 1
 
     def perform_batch(_conn: Any, jobs: list[Job]) -> None:
         progress.done += len(jobs)
@@ -49,6 +54,8 @@ def main(dsn: str, mode: str, hands: int, schema: str = "jobs", workers: str = "
             options = {"perform": errand, "transaction": False, "max_demand": 1000}
         case "tell":  # one per job, and each job is told about at once
             options = {"perform": perform_at_once}
+        case "late":  # one per job, and each job writes how late it began
+            options = {"perform": late}
         case _:
             raise SystemExit(f"no mode {mode}")
     working, *others = [Worker(dsn, QUEUE, schema=schema, connections=hands, **options) for _ in range(int(workers))]

@@ -8,6 +8,9 @@ create table bare.notified (like jobs.job including all);
 -- What a handler writes in its job's transaction.
 create table bare.receipt (id bigint not null, attempt integer not null);
 
+-- What a handler writes that is asked how late it began.
+create table bare.late (seconds double precision not null);
+
 create function bare.notify() returns trigger language plpgsql as $$
 begin
     perform pg_notify('bare.' || new.queue, '');

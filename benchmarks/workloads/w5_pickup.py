@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from random import expovariate
 from statistics import median, quantiles
 from time import monotonic, sleep
 
@@ -38,6 +39,15 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
         ],
         unit="ms",
     )
+    yield Group(
+        "w5",
+        f"pickup of {size.pings * 5} jobs that come one by one, at random (lower is better)",
+        [
+            Contestant(f"{rate} a second to Worker(perform)", partial(trickle, lab, rate, size.pings * 5))
+            for rate in (20, 200, 500)
+        ],
+        unit="ms",
+    )
 
 
 def pickup(lab: Lab, command: list[str], send: Callable[[], object], pings: int) -> Sample:
@@ -56,5 +66,24 @@ def pickup(lab: Lab, command: list[str], send: Callable[[], object], pings: int)
                 raise RuntimeError(f"{command} did not hear it in 10 s")
             if number >= 5:
                 latencies.append((receiver.at - sent) * 1000)
+    return _sample(latencies)
+
+
+def trickle(lab: Lab, rate: float, jobs: int) -> Sample:
+    """Enqueue without waiting for the worker, which may sleep, linger, or be at work: from the enqueue on."""
+    lab.clear()
+    with crew([drainer("ours", lab.dsn, "late", "4")]) as worker:
+        worker.go()
+        for _ in worker.progress(monotonic() + 1.5):  # it connects
+            pass
+        for _ in range(jobs):
+            lab.conn.execute("select jobs.enqueue(%s)", [QUEUE], prepare=True)
+            sleep(expovariate(rate))
+        if not any(done == jobs for done in worker.progress(monotonic() + 10)):
+            raise RuntimeError(f"{worker.done} of {jobs} jobs were run in 10 s")
+    return _sample([seconds * 1000 for (seconds,) in lab.conn.execute("select seconds from bare.late").fetchall()])
+
+
+def _sample(latencies: list[float]) -> Sample:
     cuts = quantiles(latencies, n=100)
     return Sample(median(latencies), {"p95": cuts[94], "p99": cuts[98]})
