@@ -42,7 +42,7 @@ class Sleeper:
         """When it looks by itself; infinity: never, for it will be woken. In ``monotonic`` seconds."""
 
     def rest(self, owed_at: float) -> None:
-        """Nothing was found: linger for a little, then fall asleep. ``owed_at``: not before this look, at least."""
+        """Nothing was found: linger for a little, then fall asleep. ``owed_at``: look by itself then, at the latest."""
         now = monotonic()
         if self._asleep:
             self.look_at = min(self.look_at, owed_at)
