@@ -84,11 +84,14 @@ def at_the_gate(conn: Conn) -> int:
     return int(waiting)
 
 
-def listening(conn: Conn) -> int:
-    """How many sessions idle workers have: one each."""
-    query = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'ectojob'"
-    [(sessions,)] = conn.execute(query).fetchall()
-    return int(sessions)
+def asleep(conn: Conn) -> int:
+    """How many idle workers sleep; one that only looks yet whether it can start has a session, too, but doesn't."""
+    query = (
+        "select count(*) from pg_locks where locktype = 'advisory' and mode = 'ShareLock' and granted "
+        "and database = (select oid from pg_database where datname = current_database())"
+    )
+    [(sleepers,)] = conn.execute(query).fetchall()
+    return int(sleepers)
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:
@@ -147,7 +150,7 @@ def test_one_that_is_killed_is_started_again(effects: Conn, start: Start) -> Non
     assert "was killed by SIGKILL, starting it again in" in line_with(process, "watcher")
     until(lambda: len(children(process)) == 2, 40)
     assert spared in children(process)
-    until(lambda: listening(effects) == 2, 40)
+    until(lambda: asleep(effects) == 2, 40)
     id = Jobs(effects).enqueue("default")
     assert f"default[{id}] done in" in line_with(process, " worker-")
     process.terminate()
@@ -156,7 +159,7 @@ def test_one_that_is_killed_is_started_again(effects: Conn, start: Start) -> Non
 
 def test_workers_stop_when_nobody_watches_over_them(effects: Conn, start: Start) -> None:
     process = start("perform", "--processes", "2")
-    until(lambda: listening(effects) == 2, 40)
+    until(lambda: asleep(effects) == 2, 40)
     left = children(process)
     process.kill()
     until(lambda: all(gone(pid) for pid in left), 40)
@@ -172,7 +175,7 @@ def test_what_can_not_start_says_so_once(start: Start) -> None:
 
 def test_functions_of_another_release_end_them_all(effects: Conn, start: Start) -> None:
     process = start("perform", "--processes", "2")
-    until(lambda: listening(effects) == 2, 40)
+    until(lambda: asleep(effects) == 2, 40)
     effects.execute("create or replace function jobs.version() returns text immutable return '99.0.0'")
     effects.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ectojob'")
     line_with(process, "which no longer serves")
