@@ -40,6 +40,10 @@ select not exists (select from migration where id = '0005_job_rules') as pending
 \if :pending
 \ir ../../migrations/postgres/0005_job_rules.sql
 \endif
+select not exists (select from migration where id = '0006_job_pkey_room') as pending \gset
+\if :pending
+\ir ../../migrations/postgres/0006_job_pkey_room.sql
+\endif
 
 -- The functions. A session plans a statement once and keeps the plan; an idle worker's, while there is no job: then it
 -- looks best to read the whole table, or any index of the queue, and a burst of jobs would be searched through for each
