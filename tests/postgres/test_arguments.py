@@ -169,3 +169,10 @@ def test_an_illegal_row_cannot_be_written_even_by_the_owner(db: Db, row: dict[st
     assignments = ", ".join(f"{column} = %({column})s" for column in row)
     with db.changes_nothing(), pytest.raises(psycopg.errors.CheckViolation):
         db.conn.execute(f"update jobs.job set {assignments}".encode(), row)
+
+
+@pytest.mark.parametrize("call", ["fall_asleep(null)", "in_flight(null)", "wake_up(null)"])
+def test_a_sleeper_names_its_queue_and_its_transaction(db: Db, call: str) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="must not be null") as raised:
+        db.conn.execute(f"select jobs.{call}".encode())
+    assert raised.value.diag.message_hint

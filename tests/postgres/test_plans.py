@@ -5,6 +5,7 @@ The rows are counted by the server, per transaction: reads of whole-table scans,
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -162,6 +163,17 @@ def test_a_call_reads_few_rows(conn: Conn, call: str) -> None:
 @pytest.mark.parametrize("call", CALLS)
 def test_a_plan_made_while_the_table_was_empty_reads_few_rows(early: Conn, call: str) -> None:
     check_reads(early, call)
+
+
+def test_a_scheduled_enqueue_does_not_read_what_is_overdue(conn: Conn) -> None:
+    with conn.transaction(force_rollback=True):
+        conn.execute("update jobs.job set schedule = schedule - interval '2 hours' where id between 8000001 and 8020000")
+        [before] = conn.execute(READS).fetchall()
+        for _ in range(ENOUGH_FOR_A_GENERIC_PLAN):
+            Jobs(conn).enqueue("due", schedule=datetime.now(UTC) + timedelta(minutes=30))
+        [after] = conn.execute(READS).fetchall()
+    assert after[0] - before[0] == 0
+    assert after[1] - before[1] <= 2 * ENOUGH_FOR_A_GENERIC_PLAN
 
 
 def check_reads(conn: Conn, call: str) -> None:

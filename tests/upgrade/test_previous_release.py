@@ -104,16 +104,18 @@ def test_yesterdays_worker_goes_on_through_an_upgrade_and_starts_after_it(
     assert conn.execute("select id from jobs.job order by id").fetchall() == [(1,), (3,)]
 
 
-@pytest.mark.parametrize(("name", "release"), [("ectojob", None), ("ectojob", "0.2.0"), ("psql", None)])
-def test_who_asks_what_is_due_as_yesterdays_worker_did_is_woken(
-    conn: Conn, dsn: str, name: str, release: str | None
+@pytest.mark.parametrize(("listens_at_once", "release"), [(True, None), (True, "0.2.0"), (False, None)])
+def test_who_listens_and_asks_what_is_due_as_yesterdays_worker_did_is_woken(
+    conn: Conn, dsn: str, listens_at_once: bool, release: str | None
 ) -> None:
-    yesterdays = name == "ectojob" and release is None
-    with psycopg.connect(dsn, autocommit=True, application_name=name) as worker:
+    yesterdays = listens_at_once and release is None
+    with psycopg.connect(dsn, autocommit=True, application_name="shop") as worker:
         if release is not None:
             worker.execute("select set_config('ectojob.release', %s, false)", [release])
-        worker.execute('listen "jobs.default"')
+        if listens_at_once:
+            worker.execute('listen "jobs.default"')
         Jobs(worker).next_due("default")
+        worker.execute('listen "jobs.default"')
         Jobs(conn).enqueue("default")
         worker.execute("select")  # what was committed before a statement is heard with it
         assert [heard.channel for heard in worker.notifies(timeout=0)] == ["jobs.default"] * yesterdays

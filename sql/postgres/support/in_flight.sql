@@ -11,6 +11,11 @@ security definer
 set search_path from current
 as $$
 begin
+    if in_flight.before is null then
+        raise invalid_parameter_value using
+            message = 'before must not be null',
+            hint = 'Pass what fall_asleep returned; null was: not asleep, ask it again.';
+    end if;
     return pg_snapshot_xmin(pg_current_snapshot()) < in_flight.before;
 end
 $$;

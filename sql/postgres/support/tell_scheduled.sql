@@ -12,6 +12,8 @@ security invoker
 set search_path from current
 set enable_seqscan = off
 as $$
+declare
+    v_now constant timestamptz := clock_timestamp();  -- in the query it would be asked of every job that is overdue
 begin
     -- Whoever waits for an earlier job will ask for this one then. min, because exists may read the whole table.
     if tell_scheduled.schedule <= coalesce(
@@ -19,7 +21,7 @@ begin
             select min(job.schedule) from job
             where job.queue = tell_scheduled.queue
                 and job.state in ('SCHEDULED', 'RETRY')
-                and job.schedule > clock_timestamp()
+                and job.schedule > v_now
         ),
         tell_scheduled.schedule
     ) then

@@ -11,6 +11,9 @@ security definer
 set search_path from current
 as $$
 begin
+    if wake_up.queue is null then
+        perform raise_unknown_queue(null);
+    end if;
     perform pg_advisory_unlock_shared('job'::regclass::oid::integer, hashtext(wake_up.queue));
 end
 $$;
