@@ -16,7 +16,8 @@ def turn(dsn: str, schema: str) -> Iterator[str]:
     """Yield yoyo's form of the dsn while no other migrator runs; create the schema if need be."""
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute("select pg_advisory_lock(hashtextextended('ectojob migrate ' || %s, 0))", [schema])
-        conn.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
+        if conn.execute("select from pg_namespace where nspname = %s", [schema]).fetchone() is None:
+            conn.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
         yield _uri(dsn, schema)
 
 

@@ -15,8 +15,16 @@
 begin;
 set local client_min_messages = warning;
 select pg_advisory_xact_lock(hashtextextended('ectojob migrate ' || :'schema', 0)) \g /dev/null
-create schema if not exists :"schema";
+select to_regnamespace(quote_ident(:'schema')) is null as missing \gset
+\if :missing
+create schema :"schema";
+\endif
 set local search_path = :"schema", pg_temp;
+
+-- Whether it can go ahead.
+
+\ir deploy/check_schema.sql
+\ir deploy/lock_views.sql
 
 -- Tables: each migration once.
 
@@ -52,7 +60,7 @@ select not exists (select from migration where id = '0006_job_pkey_room') as pen
 --
 -- What former releases had, before what takes its place.
 
-\ir support/former_functions.sql
+\ir deploy/former_functions.sql
 
 -- Support: what the transitions lean on.
 
@@ -114,6 +122,7 @@ select not exists (select from migration where id = '0006_job_pkey_room') as pen
 
 -- Wake-ups on insert.
 
+\ir deploy/lock_job.sql
 \ir triggers/wake_on_insert.sql
 \ir triggers/tell_on_insert.sql
 
@@ -161,7 +170,8 @@ select not exists (select from migration where id = '0006_job_pkey_room') as pen
 
 -- Who may do what. The last two do nothing unless roles.sql has been here.
 
-\ir support/privileges.sql
+\ir deploy/former_rights.sql
+\ir deploy/privileges.sql
 \ir roles/hand_over.sql
 \ir roles/grants.sql
 

@@ -15,8 +15,6 @@ SQL = ROOT / "sql" / "postgres"
 FUNCTION_FILES = sorted(
     path for folder in ("transitions", "support", "triggers", "ectojob") for path in (SQL / folder).glob("*.sql")
 )
-NO_FUNCTION = {"privileges", "former_functions"}
-FILES = [path for path in FUNCTION_FILES if path.stem not in NO_FUNCTION]
 SQL_TEXTS = sorted([*(ROOT / "sql").rglob("*.sql"), *(ROOT / "migrations").rglob("*.sql")])
 
 KEY = "queue text, id bigint, attempt integer"
@@ -111,7 +109,7 @@ def functions(conn: Conn) -> list[tuple[Any, ...]]:
 
 
 def test_the_functions_are_the_files_and_there_are_no_overloads(conn: Conn) -> None:
-    assert [row[0] for row in functions(conn)] == sorted(map(name, FILES))
+    assert [row[0] for row in functions(conn)] == sorted(map(name, FUNCTION_FILES))
 
 
 def test_the_manifest_names_every_file_once() -> None:
@@ -133,7 +131,9 @@ def test_signatures_are_public_api(conn: Conn) -> None:
 
 
 def test_every_function_is_pinned_to_its_schema(conn: Conn) -> None:
-    assert {row[0]: row[4][0] for row in functions(conn)} == {name(path): "search_path=jobs, pg_temp" for path in FILES}
+    assert {row[0]: row[4][0] for row in functions(conn)} == {
+        name(path): "search_path=jobs, pg_temp" for path in FUNCTION_FILES
+    }
 
 
 def test_no_function_that_asks_for_jobs_leaves_the_plan_to_what_the_planner_knew_once(conn: Conn) -> None:
@@ -141,7 +141,7 @@ def test_no_function_that_asks_for_jobs_leaves_the_plan_to_what_the_planner_knew
     assert {row[0] for row in functions(conn) if "enable_seqscan=off" in row[4]} == asks - set(WHOLE)
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
+@pytest.mark.parametrize("path", FUNCTION_FILES, ids=name)
 def test_a_file_says_all_that_the_catalog_knows(path: Path, conn: Conn) -> None:
     text = path.read_text()
     [said] = re.findall(
@@ -204,7 +204,9 @@ def test_a_name_that_pg_catalog_has_too_is_told_from_it(conn: Conn) -> None:
         "where ours.pronamespace = 'jobs'::regnamespace and pg_catalog.pronamespace = 'pg_catalog'::regnamespace"
     )
     assert twins.fetchall() == [("PostgreSQL version string",)]
-    assert [path.stem for path in FILES if re.search(r"(?<![\w.])version\(\)", path.read_text())] == ["version"]
+    assert [path.stem for path in FUNCTION_FILES if re.search(r"(?<![\w.])version\(\)", path.read_text())] == [
+        "version"
+    ]
 
 
 # Tables and views

@@ -63,6 +63,28 @@ def test_an_upgrade_keeps_every_job_and_gives_the_schema_of_a_fresh_install(conn
 
 
 @pytest.mark.usefixtures("installed")
+def test_what_was_granted_by_hand_stays_granted(conn: Conn, dsn: str) -> None:
+    """0.1.0 had no roles, and claim_batch has other arguments by now."""
+    login = f"shop_of_{conn.info.dbname}"
+    conn.execute(f"create role {login} login; grant usage on schema jobs to {login}".encode())
+    conn.execute(f"grant execute on function jobs.claim_batch, jobs.reserve_batch, jobs.complete to {login}".encode())
+    try:
+        migrate(dsn)
+        with psycopg.connect(dsn, user=login, autocommit=True) as shop:
+            [job] = Jobs(shop).claim_batch("default", 1)
+            Jobs(shop).complete("default", job.id, job.attempt)
+            assert Jobs(shop).reserve_batch("default", 1) == []
+            for call in ("in_flight(jobs.fall_asleep('default'))", "wake_up('default')"):
+                shop.execute(f"select jobs.{call}".encode())
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                Jobs(shop).enqueue("default")
+    finally:
+        conn.execute(f"drop owned by {login}; drop role {login}".encode())
+    migrate(dsn, "fresh")
+    assert snapshot(conn) == snapshot(conn, "fresh")
+
+
+@pytest.mark.usefixtures("installed")
 def test_yesterdays_worker_goes_on_through_an_upgrade_and_starts_after_it(
     conn: Conn, connect: Connect, dsn: str, old: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
