@@ -11,8 +11,8 @@ begin
         raise object_not_in_prerequisite_state using
             message = format('PUBLIC may create objects in schema %I', current_schema()),
             hint = format(
-                'Functions would find them, and run with their owner''s rights: revoke create on schema %I from public.',
-                current_schema()
+                'Functions would find them, and run with their owner''s rights: '
+                'revoke create on schema %I from public.', current_schema()
             );
     end if;
 end

@@ -10,7 +10,8 @@ begin
         from (
             values
             ('former_reserve_batch', 'reserve_batch'), ('former_claim_batch', 'claim_batch'),
-            ('former_claim_batch', 'fall_asleep'), ('former_claim_batch', 'in_flight'), ('former_claim_batch', 'wake_up')
+            ('former_claim_batch', 'fall_asleep'), ('former_claim_batch', 'in_flight'),
+            ('former_claim_batch', 'wake_up')
         ) as successor (former, name)
         inner join pg_proc on pg_proc.proname = successor.former
         inner join aclexplode(pg_proc.proacl) as granted on granted.grantee not in (0, pg_proc.proowner)

@@ -15,7 +15,9 @@ begin
             when lock_not_available then
                 if clock_timestamp() > v_until then
                     raise lock_not_available using
-                        message = format('a transaction has written jobs of schema %I, and is still open', current_schema()),
+                        message = format(
+                            'a transaction has written jobs of schema %I, and is still open', current_schema()
+                        ),
                         hint = 'Try again when it has ended; pg_locks says which it is. lock_timeout is how long a '
                             'deploy waits.';
                 end if;
