@@ -19,7 +19,8 @@ begin
             'job %s in queue %s is not FAILED', raise_not_failed.id, quote_literal(raise_not_failed.queue)
         ),
         hint = format(
-            'select id, state from %I.job shows what it is; no row: it was completed or removed.', current_schema()
+            'select state from %I.job_state where queue = %L and id = %s shows what it is; no row: it was completed '
+            'or removed.', current_schema(), raise_not_failed.queue, raise_not_failed.id
         );
 end
 $$;
