@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from math import inf
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -16,6 +16,9 @@ from ectojob_py.guard import ENDED, Guard
 from ectojob_py.job import Job
 from ectojob_py.postgres import direct
 from ectojob_py.postgres.heartbeat import LivelyConnection
+
+LEVEL = psycopg.IsolationLevel.READ_COMMITTED
+"""What handlers begin with, whatever the server's default: above it, a lease that was extended meanwhile is a conflict."""
 
 
 class HandlerCursor(psycopg.Cursor[Any]):
@@ -42,6 +45,13 @@ class HandlerConnection(Guard, LivelyConnection):
         self.cursor_factory = HandlerCursor
         self._begun = False
         self._can_complete = False
+
+    @classmethod
+    def open(cls, dsn: str) -> Self:
+        """Connect."""
+        conn = cls.connect(dsn)
+        conn.reset()
+        return conn
 
     @property
     def patience(self) -> float:
@@ -93,8 +103,8 @@ class HandlerConnection(Guard, LivelyConnection):
             self.rollback()
         if self.autocommit:
             self.set_autocommit(False)
-        if (self.isolation_level, self.read_only, self.deferrable) != (None, None, None):  # each takes its time to set
-            self.set_isolation_level(None)
+        if (self.isolation_level, self.read_only, self.deferrable) != (LEVEL, None, None):  # each takes its time to set
+            self.set_isolation_level(LEVEL)
             self.set_read_only(None)
             self.set_deferrable(None)
         self.row_factory, self.cursor_factory = tuple_row, HandlerCursor

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from math import inf
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -15,6 +15,10 @@ from ectojob_py.guard import ENDED, Guard
 from ectojob_py.job import Job
 from ectojob_py.postgres import direct
 from ectojob_py.postgres.heartbeat import AsyncLivelyConnection
+
+
+LEVEL = psycopg.IsolationLevel.READ_COMMITTED
+"""What handlers begin with, whatever the server's default: above it, a lease that was extended meanwhile is a conflict."""
 
 
 class AsyncHandlerCursor(psycopg.AsyncCursor[Any]):
@@ -41,6 +45,13 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
         self.cursor_factory = AsyncHandlerCursor
         self._begun = False
         self._can_complete = False
+
+    @classmethod
+    async def open(cls, dsn: str) -> Self:
+        """Connect."""
+        conn = await cls.connect(dsn)
+        await conn.reset()
+        return conn
 
     @property
     def patience(self) -> float:
@@ -92,8 +103,8 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
             await self.rollback()
         if self.autocommit:
             await self.set_autocommit(False)
-        if (self.isolation_level, self.read_only, self.deferrable) != (None, None, None):  # each takes its time to set
-            await self.set_isolation_level(None)
+        if (self.isolation_level, self.read_only, self.deferrable) != (LEVEL, None, None):  # each takes its time to set
+            await self.set_isolation_level(LEVEL)
             await self.set_read_only(None)
             await self.set_deferrable(None)
         self.row_factory, self.cursor_factory = tuple_row, AsyncHandlerCursor

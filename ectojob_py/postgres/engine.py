@@ -21,12 +21,12 @@ attention_span = inf
 
 def open_pool(dsn: str) -> Connections[HandlerConnection]:
     """Make a pool of handlers' connections."""
-    return Connections(partial(HandlerConnection.connect, with_defaults(dsn)), psycopg.OperationalError)
+    return Connections(partial(HandlerConnection.open, with_defaults(dsn)), psycopg.OperationalError)
 
 
 def open_async_pool(dsn: str) -> AsyncConnections[AsyncHandlerConnection]:
     """Make a pool of async handlers' connections."""
-    return AsyncConnections(partial(AsyncHandlerConnection.connect, with_defaults(dsn)), psycopg.OperationalError)
+    return AsyncConnections(partial(AsyncHandlerConnection.open, with_defaults(dsn)), psycopg.OperationalError)
 
 
 def setup_error(error: Exception, schema: str) -> SetupError:

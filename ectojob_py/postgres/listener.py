@@ -37,6 +37,7 @@ class Listener:
         self._frontiers = {queue: Frontier(self.jobs, queue) for queue in queues}
         try:
             self._conn.execute("select set_config('ectojob.release', %s, false)", [release()])  # see next_due
+            self._conn.execute("set default_transaction_isolation = 'read committed'")  # above it, claims conflict
             self._conn.execute("set datestyle = iso")  # psycopg reads no other, whatever the role's default is
             for channel in self._channels:
                 self._conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))

@@ -77,6 +77,27 @@ def test_a_failed_job_is_tried_again_when_its_schedule_comes(receipts: Conn, sta
     assert count(receipts) == 1
 
 
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_a_lease_is_extended_whatever_the_databases_isolation_level(
+    receipts: Conn, start_worker: StartWorker, level: str
+) -> None:
+    levels = []
+
+    def perform(conn: Conn, job: Job) -> None:
+        writes_a_receipt(conn, job)
+        levels.append(conn.execute("show transaction_isolation").fetchone())
+        lease = "select expires from jobs.job where id = %s"
+        before = receipts.execute(lease, [job.id]).fetchone()
+        until(lambda: receipts.execute(lease, [job.id]).fetchone() != before)
+
+    receipts.execute(f"alter database {receipts.info.dbname} set default_transaction_isolation = '{level}'".encode())
+    start_worker(perform=perform, execution_timeout=1)
+    id = Jobs(receipts).enqueue("default")
+    until(lambda: gone(receipts, id))
+    assert levels == [("read committed",)]
+    assert count(receipts) == 1
+
+
 @pytest.mark.parametrize("exit", [SystemExit, KeyboardInterrupt, GeneratorExit])
 def test_exit_in_a_handler_is_a_failure_like_any_other(
     conn: Conn, start_worker: StartWorker, exit: type[BaseException]
