@@ -18,7 +18,7 @@ from ectojob_py.postgres import direct
 from ectojob_py.postgres.heartbeat import LivelyConnection
 
 LEVEL = psycopg.IsolationLevel.READ_COMMITTED
-"""What handlers begin with, whatever the server's default: above it, a lease that was extended meanwhile is a conflict."""
+"""What handlers begin with, whatever the server's default: above it, an extension of their lease is a conflict."""
 
 
 class HandlerCursor(psycopg.Cursor[Any]):

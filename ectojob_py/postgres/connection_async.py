@@ -16,9 +16,8 @@ from ectojob_py.job import Job
 from ectojob_py.postgres import direct
 from ectojob_py.postgres.heartbeat import AsyncLivelyConnection
 
-
 LEVEL = psycopg.IsolationLevel.READ_COMMITTED
-"""What handlers begin with, whatever the server's default: above it, a lease that was extended meanwhile is a conflict."""
+"""What handlers begin with, whatever the server's default: above it, an extension of their lease is a conflict."""
 
 
 class AsyncHandlerCursor(psycopg.AsyncCursor[Any]):
