@@ -285,6 +285,10 @@ OBJECTIONS = {
         "create trigger audit before update on jobs for each row execute function suppress_redundant_updates_trigger()",
         "trigger audit is on it",
     ),
+    "what an earlier adoption left": (
+        "create table jobs_adopted (id bigint)",
+        "relation jobs_adopted is there already",
+    ),
     "row security": ("alter table jobs enable row level security", "row security"),
     "an id that is taken": (
         "insert into jobs.job (queue, id, state, priority, schedule, max_attempts, params, inserted_at, updated_at) "
@@ -328,6 +332,17 @@ def test_an_adoption_that_is_for_good(conn: Conn, elixir: NewEctoJob) -> None:
 
 
 # Failures
+
+
+@pytest.mark.parametrize("wait", [timedelta(0), timedelta(days=31)])
+def test_it_is_told_how_long_it_may_wait(conn: Conn, wait: timedelta) -> None:
+    create(conn, "3")
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="lock_timeout must be"):
+        adopt(conn, lock_timeout=wait)
+    adopt(conn, lock_timeout=timedelta(days=30))
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="lock_timeout must be"):
+        unadopt(conn, lock_timeout=wait)
+    unadopt(conn, lock_timeout=timedelta(microseconds=400))
 
 
 def test_it_waits_no_longer_than_it_may(conn: Conn, connect: Any, elixir: NewEctoJob) -> None:

@@ -20,13 +20,16 @@ declare
     v_plan jsonb;
 begin
     perform check_queue_name(adopt.queue);
+    perform check_timeout('lock_timeout', adopt.lock_timeout);
     if to_regclass(v_name) is null then
         raise object_not_in_prerequisite_state using
             message = format('there is no table %s', v_name),
             hint = 'Pass EctoJob''s schema_prefix (public without one) and table_name.';
     end if;
     if adopt.dry_run is not true then
-        perform set_config('lock_timeout', (1000 * extract(epoch from adopt.lock_timeout))::integer::text, true);
+        perform set_config(
+            'lock_timeout', least(ceil(1000 * extract(epoch from adopt.lock_timeout)), 2147483647)::text, true
+        );
         execute format('lock table %s in access exclusive mode', v_name);
         lock table job in share row exclusive mode;
         perform set_config('lock_timeout', v_timeout, true);

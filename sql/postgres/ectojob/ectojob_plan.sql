@@ -26,6 +26,12 @@ begin
     if (v_census ->> 'taken')::bigint > 0 then
         v_objections := v_objections || format('%s of its ids are jobs of the queue already', v_census ->> 'taken');
     end if;
+    v_objections := v_objections || array(
+        select format('relation %s is there already', kept.relname)
+        from pg_class as kept
+        inner join pg_class as adopted on adopted.relnamespace = kept.relnamespace
+        where adopted.oid = ectojob_plan.relation and kept.relname = adopted.relname || '_adopted'
+    );
     if exists (select from ectojob_view where ectojob_view.queue = ectojob_plan.queue) then
         v_objections := v_objections || 'the queue has a view for EctoJob already'::text;
     end if;

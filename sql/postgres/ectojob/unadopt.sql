@@ -20,7 +20,10 @@ begin
         return v_plan;
     end if;
 
-    perform set_config('lock_timeout', (1000 * extract(epoch from unadopt.lock_timeout))::integer::text, true);
+    perform check_timeout('lock_timeout', unadopt.lock_timeout);
+    perform set_config(
+        'lock_timeout', least(ceil(1000 * extract(epoch from unadopt.lock_timeout)), 2147483647)::text, true
+    );
     perform ectojob_give_back(ectojob_detach(unadopt.queue));
     perform set_config('lock_timeout', v_timeout, true);
     return v_plan;
