@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from inspect import isawaitable, iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction, signature
 from pathlib import Path
 from typing import Any, Protocol, TypeGuard, TypeVar
 
@@ -71,6 +71,21 @@ def _awaited(handler: Handler) -> bool:
     while isinstance(handler, partial):
         handler = handler.func
     return iscoroutinefunction(handler) or iscoroutinefunction(getattr(type(handler), "__call__", None))  # noqa: B004
+
+
+def check_call(perform: Perform | AsyncPerform, *arguments: str) -> None:
+    """Raise ``ValueError`` for a handler that can't be called so: every job would use up its attempts to say that."""
+    for handler in perform.values() if isinstance(perform, Mapping) else [perform]:
+        try:
+            expected = signature(handler)
+        except (TypeError, ValueError):  # a builtin may have none
+            continue
+        try:
+            expected.bind(*arguments)
+        except TypeError as error:
+            name = getattr(handler, "__qualname__", repr(handler))
+            msg = f"{name}{expected} can't be called as ({', '.join(arguments)}): {error}"
+            raise ValueError(msg) from None
 
 
 def refuse_awaitable(result: object) -> None:

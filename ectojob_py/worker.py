@@ -15,7 +15,7 @@ from ectojob_py.attempt import Errands, singly
 from ectojob_py.attempt_async import AsyncErrands, async_singly
 from ectojob_py.engine import Listener, engine_of
 from ectojob_py.errors import SetupError
-from ectojob_py.handler import AsyncPerform, AsyncPerformBatch, Perform, PerformBatch, is_async
+from ectojob_py.handler import AsyncPerform, AsyncPerformBatch, Perform, PerformBatch, check_call, is_async
 from ectojob_py.release import check_release
 from ectojob_py.shift import Options, Shift
 
@@ -24,6 +24,12 @@ _FEW = 20
 
 _FEW_BATCHES = 2
 """One is run while the next is claimed."""
+
+_LONGEST = 30 * 86_400.0
+"""Seconds of a timeout, at most, as ``check_timeout`` has it; here because a worker would be refused at each claim."""
+
+_STEADY = 10.0
+"""Seconds after which a connection that is lost was a good one: the next is tried at once."""
 
 
 class Worker:
@@ -64,7 +70,8 @@ class Worker:
         ``poll_interval``: how often to look without being woken.
         ``execution_timeout``, ``retry_timeout``: ``None``: the queue's. ``grace``: how long running handlers may go on
         after a stop. ``log_level``: of the line that each job logs when done. Raises ``ValueError`` for a number that
-        isn't positive, and for handlers that don't go together; ``SetupError`` for async ones on MySQL.
+        isn't positive, a timeout of more than 30 days, and handlers that can't be called so or don't go together;
+        ``SetupError`` for async ones on MySQL.
         """
         for name, value in {
             "max_demand": max_demand,
@@ -77,6 +84,12 @@ class Worker:
             if value is not None and value <= 0:
                 msg = f"{name} must be more than 0, not {value}"
                 raise ValueError(msg)
+        for name, value in {"execution_timeout": execution_timeout, "retry_timeout": retry_timeout}.items():
+            if value is not None and value > _LONGEST:
+                msg = f"{name} must be at most 30 days, not {value} seconds"
+                raise ValueError(msg)
+        if not queue:
+            raise ValueError("pass the queue to work on, or several")
         if perform is not None and perform_batch is not None:
             raise ValueError("pass either perform or perform_batch")
         self._log = logging.getLogger("ectojob") if log else _silent()
@@ -141,16 +154,19 @@ class Worker:
     def _serve(self, shift: Shift) -> int:
         failures = 0
         while True:
+            connected_at = inf
             try:
                 with self._listener() as listener:
                     if failures:
                         self._log.warning("connected again")
-                    failures = 0
+                    connected_at = monotonic()
                     self._go_on(listener)
                     return shift.serve(listener)
             except self._engine.Error as error:
                 if shift.over:
                     return 0
+                if monotonic() > connected_at + _STEADY:
+                    failures = 0
                 self._log.warning("lost the database, trying again: %s", str(error).strip())
                 shift.pause(min(5.0, 0.1 * 2**failures) * random.uniform(0.5, 1))
                 failures += 1
@@ -207,6 +223,10 @@ def _performance(
     transaction: bool,
     log: logging.Logger,
 ) -> PerformBatch | Errands | AsyncPerformBatch | AsyncErrands:
+    if perform is not None:
+        check_call(perform, *(("conn", "job") if transaction else ("job",)))
+    elif perform_batch is not None:
+        check_call(perform_batch, "conn", "jobs")
     if perform is not None and is_async(perform):
         return async_singly(perform) if transaction else AsyncErrands(perform, log)
     if perform is not None:

@@ -1,5 +1,6 @@
 """A TCP proxy before a server's socket, which delays, swallows, cuts, and loses the answer to a COMMIT."""
 
+import re
 import socket
 import threading
 import time
@@ -85,7 +86,7 @@ class _Link:
         near, far = self._ends
         with suppress(OSError):
             while data := near.recv(65536):
-                if b"COMMIT" in data and self._proxy.loses_commit.is_set():
+                if re.search(rb"COMMIT(?!TED)", data) and self._proxy.loses_commit.is_set():
                     self._proxy.loses_commit.clear()
                     self.answers = False
                 if self.asks:

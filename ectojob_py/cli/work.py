@@ -39,7 +39,11 @@ class Order:
     def worker(self) -> Worker:
         """Make the worker; raise ``BadUsage`` for a target that makes no sense."""
         perform = load(self.target, self.batch)
-        return Worker(**self.options, **({"perform_batch": perform} if self.batch else {"perform": perform}))
+        try:
+            return Worker(**self.options, **({"perform_batch": perform} if self.batch else {"perform": perform}))
+        except ValueError as error:
+            hint = "A handler takes (conn, job), with --no-transaction (job), with --batch (conn, jobs)."
+            raise BadUsage(str(error), hint if "called" in str(error) else "See: ectojob work --help") from error
 
     def run(self) -> int:
         """Run the worker in this process; return the exit code."""
@@ -61,15 +65,19 @@ def work(
         ),
     ],
     queue: Annotated[list[str], typer.Option("--queue", "-q", metavar="NAME", help="What to work on; repeat it.")],
-    max_demand: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="How many jobs run at once.")] = 100,
+    max_demand: Annotated[
+        int, typer.Option(min=1, max=10_000, metavar="N", help="Jobs held at once, running or next.")
+    ] = 100,
     connections: Annotated[
         int | None,
-        typer.Option(min=1, max=10_000, metavar="N", help="How many of them may. Default: --max-demand, at most 20."),
+        typer.Option(
+            min=1, max=10_000, metavar="N", help="How many handlers run at once. Default: --max-demand, at most 20."
+        ),
     ] = None,
     batch: Annotated[bool, typer.Option("--batch", help="MODULE:PERFORM takes (conn, jobs), many at once.")] = False,
     batch_size: Annotated[
         int | None,
-        typer.Option(min=1, max=10_000, metavar="N", help="How many that is at most. Default: half of --max-demand."),
+        typer.Option(min=1, max=10_000, metavar="N", help="Jobs in a batch, at most. Default: half of --max-demand."),
     ] = None,
     no_transaction: Annotated[
         bool,
@@ -82,7 +90,12 @@ def work(
     ] = 1,
     poll_interval: Annotated[
         timedelta,
-        typer.Option(parser=duration, metavar="DURATION", show_default="60", help="How often to look, woken or not."),
+        typer.Option(
+            parser=duration,
+            metavar="DURATION",
+            show_default="60s",
+            help="How often to look, woken or not: 90, 1.5s, 5m.",
+        ),
     ] = timedelta(seconds=60),
     execution_timeout: Annotated[
         timedelta | None,
@@ -94,7 +107,7 @@ def work(
     ] = None,
     grace: Annotated[
         timedelta,
-        typer.Option(parser=duration, metavar="DURATION", show_default="30", help="What running jobs get on SIGTERM."),
+        typer.Option(parser=duration, metavar="DURATION", show_default="30s", help="What running jobs get on SIGTERM."),
     ] = timedelta(seconds=30),
     log_level: Annotated[
         Level,

@@ -174,6 +174,26 @@ def test_options_that_make_no_sense(ectojob: Command) -> None:
 
 @pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize(
+    ("option", "error", "hint"),
+    [
+        ("--no-transaction", "can't be called as (job)", "--no-transaction (job)"),
+        ("--poll-interval=0", "poll_interval must be more than 0", "--help"),
+        ("--execution-timeout=0", "execution_timeout must be more than 0", "--help"),
+        ("--retry-timeout=31d", "retry_timeout must be at most 30 days", "--help"),
+    ],
+)
+def test_what_would_make_every_job_fail_is_refused_before_the_first(
+    ectojob: Command, option: str, error: str, hint: str
+) -> None:
+    result = ectojob("work", "handlers:perform", "-q", "default", option)
+    assert (result.code, result.out) == (2, "")
+    said, remedy = result.err.splitlines()
+    assert error in said
+    assert hint in remedy
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize(
     ("options", "error", "hint"),
     [
         (["-q", "default", "-q", "nope"], "error: unknown queue 'nope'", "create_queue"),

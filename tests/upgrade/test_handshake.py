@@ -125,7 +125,7 @@ COMMANDS = [
     ["jobs"],
     ["requeue", "default", "1"],
     ["queue", "pause", "default"],
-    ["work", "os:getcwd", "--queue", "default"],
+    ["work", "os:link", "--queue", "default"],
 ]
 
 

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -238,8 +239,35 @@ def test_slow_jobs_are_not_claimed_ahead(conn: Conn, start_worker: StartWorker) 
         {"perform": print, "perform_batch": print},
         {"perform_batch": print, "transaction": False},
         {"perform_batch": print, "batch_size": 0},
+        {"perform": print, "queue": []},
     ],
 )
 def test_handlers_that_do_not_go_together_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"pass|more than 0"):
         Worker("host=nowhere", log_level=logging.getLevelName(logging.INFO), **options)
+
+
+def of_a_job(job: Job) -> None: ...
+
+
+def of_both(conn: Conn, job: Job) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"perform": of_a_job},
+        {"perform": {"good": of_both, "bad": of_a_job}},
+        {"perform": lambda: None},
+        {"perform": of_both, "transaction": False},
+        {"perform_batch": of_a_job},
+    ],
+)
+def test_a_handler_that_cannot_be_called_so_is_refused_before_it_uses_up_attempts(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="can't be called as"):
+        Worker("host=nowhere", **options)
+
+
+@pytest.mark.parametrize("perform", [print, min, partial(of_both), lambda *_: None, lambda conn, job, how=None: None])
+def test_what_can_be_called_so_or_might_be_is_not(perform: Any) -> None:
+    Worker("host=nowhere", perform=perform)

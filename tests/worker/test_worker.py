@@ -11,6 +11,7 @@ import pytest
 from ectojob_py import Job, Jobs, SetupError, Worker
 from ectojob_py.postgres import frontier
 from ectojob_py.postgres.listener import Listener
+from ectojob_py.shift import Shift
 
 from .conftest import StartWorker
 from .waiting import until
@@ -96,6 +97,28 @@ def test_a_lease_is_extended_whatever_the_databases_isolation_level(
     until(lambda: gone(receipts, id))
     assert levels == [("read committed",)]
     assert count(receipts) == 1
+
+
+def test_a_worker_that_is_refused_tries_again_ever_less_often(
+    conn: Conn, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    def refuse(*_: object) -> None:
+        raise psycopg.errors.InsufficientPrivilege("permission denied")
+
+    def pause(shift: Shift, seconds: float) -> None:
+        pauses.append(seconds)
+        wait(shift, seconds / 20)
+
+    wait = Shift.pause
+    monkeypatch.setattr(Shift, "pause", pause)
+    monkeypatch.setattr(Listener, "claim", refuse)
+    start_worker(perform=writes_a_receipt)
+    Jobs(conn).enqueue("default")
+    until(lambda: len(pauses) > 7)
+    assert pauses[0] < 0.2
+    assert min(pauses[6:]) > 2
 
 
 @pytest.mark.parametrize("exit", [SystemExit, KeyboardInterrupt, GeneratorExit])
