@@ -76,8 +76,8 @@ class Transactions:
                     refuse_awaitable(self._perform(conn, jobs))
                 if len(jobs) > 1 or not conn.finish_one(self._schema, jobs[0]):
                     conn.finish(lambda: _complete(Jobs(conn, self._schema), jobs))
-            except Exception:
-                if conn.conflict is None or tries == _TRIES or any(job.lease_lost.is_set() for job in jobs):
+            except Exception as error:
+                if not conn.gave_way(error) or tries == _TRIES or any(job.lease_lost.is_set() for job in jobs):
                     raise
                 self._log.info("%s met a conflict, try %d of %d: %s", jobs[0], tries, _TRIES, conn.conflict)
                 conn.reset()

@@ -138,8 +138,11 @@ class AsyncJobs:
     async def fail(
         self, queue: str, id: int, attempt: int, error: str | None = None, retry_in: timedelta | None = None
     ) -> Job | None:
-        """End an attempt that failed; ``None``: someone else has the job by now. NUL is taken out of ``error``."""
-        text = None if error is None else error.replace("\x00", "")
+        """End an attempt that failed; ``None``: someone else has the job by now.
+
+        NUL is taken out of ``error``, and what is no character, such as a byte of an odd file name, is escaped.
+        """
+        text = None if error is None else error.replace("\x00", "").encode(errors="backslashreplace").decode()
         return _first(await self._calls.jobs("fail", queue, id, attempt, text, retry_in))
 
     async def extend(self, queue: str, id: int, attempt: int, by: timedelta | None = None) -> Job | None:

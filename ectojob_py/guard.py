@@ -31,6 +31,10 @@ class Guard:
             raise self._misuse
         self.take_back()
 
+    def gave_way(self, error: Exception) -> bool:
+        """Tell whether the transaction ended in ``error`` because it had to yield, so that it may be tried anew."""
+        return self.conflict is not None
+
     def take_back(self) -> None:
         """Raise when the transaction, as the handler left it, can't be completed."""
 

@@ -114,7 +114,10 @@ def handler_for(perform: _Handler | Mapping[str, _Handler]) -> Callable[[Job], _
 
 def describe(error: BaseException) -> str:
     """Return an exception for ``last_error``: its type, its text, and the last line of the handler it came through."""
-    text = "".join(traceback.format_exception_only(error)).strip()
+    try:
+        text = "".join(traceback.format_exception_only(error)).strip()
+    except Exception:  # noqa: BLE001 - a SyntaxError may carry anything as its text
+        text = type(error).__name__
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _HERE not in Path(frame.filename).parents]
     own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
     return f"{text} ({Path(own[-1].filename).name}:{own[-1].lineno} in {own[-1].name})" if own else text

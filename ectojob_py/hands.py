@@ -50,8 +50,8 @@ class Hands(ABC):
     def demand(self) -> int:
         """How many jobs to claim now: for hands that are free, and for those that will be before the next claim."""
         ahead = self._ahead
-        if self._jobs.qsize() > ahead // 2:
-            return 0
+        if self._jobs.qsize() > ahead // 2 and self._held >= self._size * self._batch:
+            return 0  # no hand is free: what lies ready will have one
         return max(0, min(self._most, self._size * self._batch + ahead) - self._held)
 
     @property
@@ -153,8 +153,19 @@ class Threads(Hands):
         self._jobs.put(job)  # last: a thread that starts runs at once, and more jobs for its batch may be coming
 
     def _work(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            self._tell(self._performance.run(self._batch_of(first)))
+        while (first := self._wait()) is not None:
+            jobs = [first]
+            try:
+                jobs = self._batch_of(first)
+                reports = self._performance.run(jobs)
+            except BaseException as error:  # noqa: BLE001 - a time limit thrown into this thread may come too late
+                reports = [Report(job, Outcome.FAILED, 0.0, describe(error)) for job in jobs]
+            self._tell(reports)
+
+    def _wait(self) -> Job | None:
+        while True:
+            with suppress(BaseException):  # likewise
+                return self._jobs.get()
 
 
 class Tasks(Hands):

@@ -79,6 +79,11 @@ class Shift:
         return self._stop_at < inf
 
     @property
+    def held(self) -> int:
+        """How many jobs it holds."""
+        return len(self._leases)
+
+    @property
     def over(self) -> bool:
         """Whether a stopped shift has nothing left to do, or no time left to do it."""
         return self._stopping and (not self._leases or monotonic() >= self._stop_at)
@@ -226,7 +231,7 @@ class Shift:
                 wait = None if self._options.retry_timeout is None else self._options.retry_timeout * job.attempt
                 failed = None
                 with suppress(UnknownQueue):
-                    failed = jobs.fail(job.queue, job.id, job.attempt, report.error, wait)
+                    failed = _fail(jobs, report, wait)
                 self._log.warning(
                     "%s failed in %.1f ms, attempt %d of %d, %s: %s",
                     job,
@@ -243,6 +248,18 @@ class Shift:
         """Release what still runs; a handler that ends after all finds its lease lost, and rolls back."""
         for job in self._leases:
             job.lease_lost.set()
-            jobs.release(job.queue, job.id, job.attempt)
+            with suppress(UnknownQueue):
+                jobs.release(job.queue, job.id, job.attempt)
             self._log.warning("%s outlived the grace period, released", job)
         return len(self._leases)
+
+
+def _fail(jobs: Jobs, report: Report, wait: timedelta | None) -> Job | None:
+    """Say why an attempt failed; in ASCII if the connection, or the database, has no code for some of it."""
+    job, error = report.job, report.error or ""
+    try:
+        return jobs.fail(job.queue, job.id, job.attempt, error, wait)
+    except Exception:
+        if error.isascii():
+            raise
+        return jobs.fail(job.queue, job.id, job.attempt, error.encode("ascii", "backslashreplace").decode(), wait)

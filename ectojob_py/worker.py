@@ -132,7 +132,8 @@ class Worker:
     def run(self) -> int:
         """Work until ``stop``, SIGTERM or SIGINT (a second one ends the grace period at once).
 
-        Returns how many jobs were still running when the grace period ended; they were released for others. Raises
+        Returns how many jobs were still running when the grace period ended; they were released for others, or, where
+        the database was away just then, are when their leases end. Raises
         ``SetupError`` when it can't start: no such database, ectojob not installed, unknown queue, a release that does
         not serve this one. Once it runs, it outlives whatever happens to the database, connecting again with back-off;
         unless such a release was deployed, which lets it stop as ``stop`` does and then raise ``SetupError``.
@@ -164,7 +165,7 @@ class Worker:
                     return shift.serve(listener)
             except self._engine.Error as error:
                 if shift.over:
-                    return 0
+                    return shift.held  # until their leases end
                 if monotonic() > connected_at + _STEADY:
                     failures = 0
                 self._log.warning("lost the database, trying again: %s", str(error).strip())

@@ -50,6 +50,7 @@ class HandlerConnection(Guard, LivelyConnection):
     def open(cls, dsn: str) -> Self:
         """Connect."""
         conn = cls.connect(dsn)
+        [conn.pid] = (conn.execute("select pg_backend_pid()")).fetchone() or [None]
         conn.reset()
         return conn
 
@@ -57,6 +58,13 @@ class HandlerConnection(Guard, LivelyConnection):
     def patience(self) -> float:
         """A handler's statements take as long as they take; what the worker itself says is short."""
         return inf if self.handing_out else super().patience
+
+    def gave_way(self, error: BaseException | None) -> bool:
+        """Leave out a conflict that the handler met in a savepoint, caught, and went on from."""
+        while error is not None and error is not self.conflict:
+            error = error.__cause__ or error.__context__
+        aborted = self.pgconn.transaction_status == TransactionStatus.INERROR
+        return self.conflict is not None and (error is not None or aborted)
 
     def take_back(self) -> None:
         """Refuse to go on with an aborted transaction."""

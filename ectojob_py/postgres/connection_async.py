@@ -49,6 +49,7 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
     async def open(cls, dsn: str) -> Self:
         """Connect."""
         conn = await cls.connect(dsn)
+        [conn.pid] = await (await conn.execute("select pg_backend_pid()")).fetchone() or [None]
         await conn.reset()
         return conn
 
@@ -56,6 +57,13 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
     def patience(self) -> float:
         """A handler's statements take as long as they take; what the worker itself says is short."""
         return inf if self.handing_out else super().patience
+
+    def gave_way(self, error: BaseException | None) -> bool:
+        """Leave out a conflict that the handler met in a savepoint, caught, and went on from."""
+        while error is not None and error is not self.conflict:
+            error = error.__cause__ or error.__context__
+        aborted = self.pgconn.transaction_status == TransactionStatus.INERROR
+        return self.conflict is not None and (error is not None or aborted)
 
     def take_back(self) -> None:
         """Refuse to go on with an aborted transaction."""

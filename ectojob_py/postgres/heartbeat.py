@@ -64,12 +64,15 @@ class _ImpatientConnection(_Impatient, psycopg.Connection[Any]):
 
 
 class _Considerate(_Impatient):
+    pid: int | None = None
+    """The server's process, as it says itself: a pooler makes one up in its greeting."""
+
     def _lose_patience(self) -> None:
         """Wait on while the call runs: it may sweep very many jobs, or wait for a lock or for a standby."""
         query = "select from pg_stat_activity where pid = %s and state = 'active'"
         try:
             with _ImpatientConnection.connect(make_conninfo(self.info.dsn, password=self.info.password)) as other:
-                if other.execute(query, [self.info.backend_pid]).fetchone() is None:
+                if other.execute(query, [self.pid or self.info.backend_pid]).fetchone() is None:
                     self._give_up()
         except psycopg.Error:
             self._give_up()

@@ -36,6 +36,7 @@ class Listener:
         self._sleepers = {queue: Sleeper(self._conn, schema, queue) for queue in queues}
         self._frontiers = {queue: Frontier(self.jobs, queue) for queue in queues}
         try:
+            [self._conn.pid] = self._conn.execute("select pg_backend_pid()").fetchone() or [None]
             self._conn.execute("select set_config('ectojob.release', %s, false)", [release()])  # see next_due
             self._conn.execute("set default_transaction_isolation = 'read committed'")  # above it, claims conflict
             self._conn.execute("set datestyle = iso")  # psycopg reads no other, whatever the role's default is

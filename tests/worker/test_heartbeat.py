@@ -17,6 +17,7 @@ from ectojob_py.bell import Bell
 from ectojob_py.embedded import VERSIONS, EmbeddedServer, binaries
 from ectojob_py.migrate import migrate
 from ectojob_py.postgres import heartbeat
+from ectojob_py.postgres.connection import HandlerConnection
 from ectojob_py.postgres.heartbeat import LivelyConnection
 from ectojob_py.postgres.listener import Listener
 
@@ -136,6 +137,16 @@ def test_a_commit_whose_answer_is_lost_costs_the_hand_nothing_but_time(
 def test_a_call_that_the_server_is_at_is_waited_for(through: str) -> None:
     with LivelyConnection.connect(through) as conn:
         assert conn.execute("select pg_sleep(%s), 1", [4 * heartbeat.PATIENCE]).fetchone() == ("", 1)
+
+
+def test_so_it_is_behind_a_pooler_that_makes_up_process_ids(through: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", 1)
+    nap = "select from (select pg_sleep(%s)) as nap"
+    with Listener(through, "jobs", ("default",)) as listener:
+        listener._conn.execute(nap, [4 * heartbeat.PATIENCE])
+    lent = HandlerConnection.open(through)
+    lent.execute(nap, [4 * heartbeat.PATIENCE])
+    lent.close()
 
 
 def test_an_answer_that_is_lost_is_not(through: str, proxy: Proxy) -> None:

@@ -10,6 +10,8 @@ import psycopg
 import pytest
 
 from ectojob_py import Job, Jobs, Worker
+from ectojob_py.bell import Bell
+from ectojob_py.hands import Hands
 
 from .conftest import StartWorker
 from .waiting import until
@@ -227,6 +229,25 @@ def test_slow_jobs_are_not_claimed_ahead(conn: Conn, start_worker: StartWorker) 
     until(lambda: Counter(states(conn).values()) == {"IN_PROGRESS": 2, "AVAILABLE": 7})
     gate.release(len(ids))
     until(lambda: states(conn) == {})
+
+
+class Slow(Hands):
+    """Hands that have not yet taken what lies ready."""
+
+    def _put(self, job: Job) -> None:
+        self._jobs.put(job)
+
+    def close(self) -> None: ...
+
+
+def test_a_job_that_its_hand_has_not_yet_taken_keeps_no_free_hand_waiting(conn: Conn) -> None:
+    Jobs(conn).enqueue("default")
+    [job] = Jobs(conn).claim_batch("default", 1)
+    bell = Bell()
+    hands = Slow(3, 3, 1, bell)
+    hands.give(job)
+    assert hands.demand == 2
+    bell.close()
 
 
 # What doesn't go together

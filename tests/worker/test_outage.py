@@ -4,14 +4,16 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event, Semaphore
 from time import monotonic
 from typing import Any
 
 import psycopg
 import pytest
 
-from ectojob_py import Job, Jobs
+from ectojob_py import Job, Jobs, Worker
 from ectojob_py.embedded import VERSIONS, EmbeddedServer, binaries
 from ectojob_py.migrate import migrate
 
@@ -225,3 +227,45 @@ def test_a_connection_from_before_is_not_used_again(dsn: str, start_worker: Star
     until(lambda: all_done(dsn))
     assert effects(dsn) == ids
     assert len(set(backends)) == 2
+
+
+def test_what_is_cut_off_while_the_database_is_away_is_told(server: EmbeddedServer, dsn: str) -> None:
+    began, go_on = Event(), Event()
+
+    def perform(conn: Conn, job: Job) -> None:
+        began.set()
+        go_on.wait(20)
+
+    worker = Worker(dsn, perform=perform)
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(worker.run)
+        enqueue(dsn)
+        assert began.wait(20)
+        server.stop("immediate")
+        worker.stop(grace=0.3)
+        assert held.result(20) == 1
+        go_on.set()
+
+
+def test_a_queue_that_was_dropped_keeps_no_other_job_from_being_given_back(dsn: str) -> None:
+    began, go_on = Semaphore(0), Event()
+
+    def perform(conn: Conn, job: Job) -> None:
+        began.release()
+        go_on.wait(20)
+
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        jobs = Jobs(conn)
+        jobs.create_queue("a")
+        jobs.enqueue("a")
+        id = jobs.enqueue("default")
+        worker = Worker(dsn, ["a", "default"], perform=perform)
+        with ThreadPoolExecutor(1) as pool:
+            held = pool.submit(worker.run)
+            assert began.acquire(timeout=20)
+            assert began.acquire(timeout=20)
+            jobs.drop_queue("a", force=True)
+            worker.stop(grace=0.1)
+            assert held.result(20) == 2
+            go_on.set()
+        assert [job.id for job in jobs.claim_batch("default", 1)] == [id]

@@ -2,11 +2,13 @@
 
 import logging
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from ectojob_py import Job, Jobs, SetupError, Worker
 from ectojob_py.postgres import frontier
@@ -64,6 +66,72 @@ def test_a_failing_handler_leaves_nothing_but_its_error(receipts: Conn, start_wo
     assert (attempt, count(receipts)) == (1, 0)
     assert "RuntimeError: the printer is on fire" in error
     assert "test_worker.py" in error
+
+
+class Strange(SyntaxError):
+    """No traceback can be printed of it."""
+
+    text = b"not a str"  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "error", "said"),
+    [
+        ("utf8", ValueError("no such file: \udce9t\udce9.txt"), r"\udce9t\udce9.txt"),
+        ("latin1", ValueError("price in \u20ac"), r"price in \u20ac"),
+        ("utf8", Strange("broken", ("shop.py", 1, 1, "x")), "Strange"),
+    ],
+)
+def test_an_error_that_cannot_be_written_as_it_is_costs_no_more_than_its_attempt(
+    conn: Conn, dsn: str, start_worker: StartWorker, encoding: str, error: Exception, said: str
+) -> None:
+    def perform(_conn: Conn, job: Job) -> None:
+        if job.params:
+            raise error
+
+    start_worker(dsn=make_conninfo(dsn, client_encoding=encoding), perform=perform, max_demand=1)
+    id, after = Jobs(conn).enqueue_many("default", [{"bad": 1}, {}], max_attempts=1)
+    until(lambda: gone(conn, after))
+    state, _, _, told = row(conn, id)
+    assert state == "FAILED"
+    assert said in told
+
+
+def test_a_conflict_that_a_handler_went_on_from_is_no_reason_to_run_it_again(
+    receipts: Conn, start_worker: StartWorker
+) -> None:
+    ran = []
+
+    def perform(conn: Conn, job: Job) -> None:
+        ran.append(job.attempt)
+        with suppress(psycopg.errors.DeadlockDetected), conn.transaction():
+            conn.execute("do $$ begin raise deadlock_detected; end $$")
+        raise ValueError("no such address")
+
+    start_worker(perform=perform)
+    id = Jobs(receipts).enqueue("default", max_attempts=1)
+    until(lambda: row(receipts, id)[0] == "FAILED")
+    assert ran == [1]
+
+
+def test_a_conflict_that_a_handler_swallowed_or_wrapped_is(receipts: Conn, start_worker: StartWorker) -> None:
+    ran = []
+
+    def perform(conn: Conn, job: Job) -> None:
+        ran.append(job.id)
+        writes_a_receipt(conn, job)
+        try:
+            if ran.count(job.id) == 1:
+                conn.execute("do $$ begin raise deadlock_detected; end $$")
+        except psycopg.Error as error:
+            if job.params:
+                raise RuntimeError("wrapped") from error
+
+    start_worker(perform=perform)
+    ids = Jobs(receipts).enqueue_many("default", [{"wrap": True}, {}], max_attempts=1)
+    until(lambda: all(gone(receipts, id) for id in ids))
+    assert sorted(ran) == sorted(ids * 2)
+    assert count(receipts) == 2
 
 
 def test_a_failed_job_is_tried_again_when_its_schedule_comes(receipts: Conn, start_worker: StartWorker) -> None:
