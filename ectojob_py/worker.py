@@ -1,6 +1,7 @@
 """The worker: runs the jobs of some queues until it is stopped, whatever happens to the database meanwhile."""
 
 import logging
+import os
 import random
 import signal
 import threading
@@ -198,14 +199,22 @@ class Worker:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Stop on SIGTERM and SIGINT, where this is the main thread; as before when done."""
+        """Stop on SIGTERM and SIGINT, where this is the main thread; as before when done.
+
+        A child that a handler forks inherits this, but has no worker to stop: the signal ends it, as ever.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
+        pid = os.getpid()
         graces = chain([None], repeat(0.0))  # a signal may come in the middle of the handler of the one before
 
         def stop(number: int, _frame: object) -> None:
+            if os.getpid() != pid:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+                return
             self.stop(next(graces))
             self._log.warning("%s: stopping", signal.Signals(number).name)
 
