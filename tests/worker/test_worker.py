@@ -1,14 +1,19 @@
 """What a worker promises, each promise by name."""
 
 import logging
+import os
+import resource
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import psycopg
 import pytest
 
 from ectojob_py import Job, Jobs, SetupError, Worker
+from ectojob_py.bell import Bell
 from ectojob_py.postgres import frontier
 from ectojob_py.postgres.listener import Listener
 from ectojob_py.shift import Shift
@@ -145,6 +150,40 @@ def test_an_idle_worker_picks_a_job_up_without_polling(conn: Conn, start_worker:
     began.clear()
     Jobs(conn).enqueue("default")
     assert began.wait(timeout=10)
+
+
+@pytest.fixture
+def crowded(dsn: str) -> Iterator[None]:
+    """Let every descriptor below 1024 be taken, which is as far as ``select`` goes."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
+    taken = [os.open(os.devnull, os.O_RDONLY)]
+    while taken[-1] < 1024:
+        taken.append(os.dup(taken[0]))
+    yield
+    for number in taken:
+        os.close(number)
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.usefixtures("crowded", "one_server")
+def test_a_worker_among_many_open_files_sleeps_and_is_woken(conn: Conn, start_worker: StartWorker) -> None:
+    start_worker(perform=lambda _conn, _job: None, poll_interval=3600)
+    until(lambda: sleeping(conn))
+    id = Jobs(conn).enqueue("default")
+    until(lambda: gone(conn, id))
+
+
+@pytest.mark.usefixtures("crowded", "one_server")
+def test_a_bell_among_many_open_files_is_heard() -> None:
+    bell = Bell()
+    before = monotonic()
+    bell.wait(0.0501)
+    assert monotonic() - before >= 0.0501
+    threading.Timer(0.05, bell.ring).start()
+    bell.wait(60)
+    assert monotonic() - before < 30
+    bell.close()
 
 
 def test_after_its_last_job_a_worker_looks_a_few_times_and_sleeps(
