@@ -169,7 +169,7 @@ class Worker:
                 if monotonic() > connected_at + _STEADY:
                     failures = 0
                 self._log.warning("lost the database, trying again: %s", str(error).strip())
-                shift.pause(min(5.0, 0.1 * 2**failures) * random.uniform(0.5, 1))
+                shift.pause(min(5.0, 0.1 * 2 ** min(failures, 6)) * random.uniform(0.5, 1))
                 failures += 1
 
     def _listener(self) -> Listener:

@@ -115,7 +115,7 @@ class _Supervisor:
 
     def _start_later(self, place: _Place, why: str) -> None:
         place.failures = 0 if monotonic() - place.start_at > _LONG else place.failures + 1
-        pause = min(30.0, 0.1 * 2**place.failures) * random.uniform(0.5, 1)
+        pause = min(30.0, 0.1 * 2 ** min(place.failures, 9)) * random.uniform(0.5, 1)
         place.start_at = monotonic() + pause
         self._log.warning("%s %s, starting it again in %.1f s", place.name, why, pause)
 

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import psycopg
 import pytest
 
 from ectojob_py import Jobs
-from ectojob_py.cli.processes import supervise
+from ectojob_py.cli.processes import _Supervisor, supervise
 
 from .conftest import working
 from .waiting import line_with, until
@@ -183,6 +184,16 @@ def test_one_that_can_not_be_started_is_tried_again(
     assert supervise(int, 1, logging.getLogger("ectojob")) == 0
     assert caplog.text.count("worker-1 can't be started: [Errno 11] Resource temporarily unavailable, starting it") == 3
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_one_that_always_dies_is_started_for_ever() -> None:
+    supervisor = _Supervisor(int, 1, logging.getLogger("ectojob"))
+    [place] = supervisor._places
+    for _ in range(1500):
+        place.start_at = monotonic()
+        supervisor._ended(place, 1)
+    supervisor._bell.close()
+    assert 14 < place.start_at - monotonic() <= 30
 
 
 def test_workers_stop_when_nobody_watches_over_them(effects: Conn, start: Start) -> None:

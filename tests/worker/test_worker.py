@@ -126,6 +126,23 @@ def test_a_worker_that_is_refused_tries_again_ever_less_often(
     assert min(pauses[6:]) > 2
 
 
+def test_a_long_outage_is_outlived(conn: Conn, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    outages = iter(range(1, 1501))
+    connect = Worker._listener
+
+    def listener(worker: Worker) -> Any:
+        if worker._shift is not None and next(outages, None) is not None:
+            raise psycopg.OperationalError("the server is down")
+        return connect(worker)
+
+    monkeypatch.setattr(Shift, "pause", lambda _shift, _seconds: None)
+    monkeypatch.setattr(Worker, "_listener", listener)
+    id = Jobs(conn).enqueue("default")
+    start_worker(perform=lambda _conn, _job: None)
+    until(lambda: gone(conn, id))
+    assert next(outages, None) is None
+
+
 @pytest.mark.parametrize("exit", [SystemExit, KeyboardInterrupt, GeneratorExit])
 def test_exit_in_a_handler_is_a_failure_like_any_other(
     conn: Conn, start_worker: StartWorker, exit: type[BaseException]
