@@ -132,6 +132,20 @@ def test_stdout_that_takes_nothing(dsn: str, into: str, code: int, says: str) ->
     assert (done.returncode, done.stderr) == (code, says)
 
 
+@pytest.mark.parametrize(
+    ("args", "says", "hint"),
+    [("enqueue default -", "stdin is closed", "< FILE"), ("migrate --rollback", "nobody can answer", "--yes")],
+)
+@pytest.mark.usefixtures("db")
+def test_stdin_that_is_closed(dsn: str, args: str, says: str, hint: str) -> None:
+    command = f'"{sys.executable}" -m ectojob_py {args} --dsn "{dsn}" <&-'
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    said = done.stderr.splitlines()
+    assert (done.returncode, len(said)) == (2, 2)
+    assert says in said[0]
+    assert hint in said[1]
+
+
 def test_a_narrow_encoding_of_stdout_is_no_failure(start: Start, db: Db) -> None:
     narrow = {"PYTHONIOENCODING": "ascii"}
     try:
