@@ -1,12 +1,40 @@
-"""Ends a sleep in ``select`` from another thread or a signal handler."""
+"""Ends a sleep in ``listen`` from another thread or a signal handler."""
 
 import select
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
+from math import ceil
+from typing import Protocol, TypeVar
+
+_LONGEST = 86_400.0
+"""Seconds of a sleep, at most: ``poll`` counts milliseconds, and not beyond 24 days."""
+
+
+class Ear(Protocol):
+    """What can be waited for."""
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+
+
+AnEar = TypeVar("AnEar", bound=Ear)
+
+
+def listen(ears: Iterable[AnEar], timeout: float) -> list[AnEar]:
+    """Sleep until one of them can be read, or for ``timeout`` seconds; return those that can.
+
+    By ``poll``: ``select`` takes no descriptor from 1024 on. The timeout is rounded up, so that nobody wakes too early.
+    """
+    by_number = {ear.fileno(): ear for ear in ears}
+    poll = select.poll()
+    for number in by_number:
+        poll.register(number, select.POLLIN)
+    return [by_number[number] for number, _ in poll.poll(ceil(min(timeout, _LONGEST) * 1000))]
 
 
 class Bell:
-    """A pair of sockets: ring on one end, and whoever selects the other wakes."""
+    """A pair of sockets: ring on one end, and whoever listens to the other wakes."""
 
     def __init__(self) -> None:
         """Open both ends."""
@@ -30,11 +58,11 @@ class Bell:
 
     def wait(self, timeout: float) -> None:
         """Sleep until it rings, or for ``timeout`` seconds."""
-        select.select([self], [], [], timeout)
+        listen([self], timeout)
         self.silence()
 
     def fileno(self) -> int:
-        """Return what to select for reading."""
+        """Return what to listen to."""
         return self._near.fileno()
 
     def close(self) -> None:

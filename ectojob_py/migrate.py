@@ -38,6 +38,8 @@ def migrate(dsn: str, schema: str = "jobs", roles: bool | None = None) -> list[s
 
 def rollback(dsn: str, schema: str = "jobs") -> list[str]:
     """Undo every migration, jobs and all; return their ids. The empty schema and yoyo's own tables stay."""
+    if not room_of(dsn, "migrate").has_migrations(dsn, schema):
+        return []  # a turn would create the schema, and yoyo its tables
     with _turn(dsn, schema) as (backend, migrations):
         applied = backend.to_rollback(migrations)
         backend.rollback_migrations(applied)

@@ -1,6 +1,7 @@
 """The worker: runs the jobs of some queues until it is stopped, whatever happens to the database meanwhile."""
 
 import logging
+import os
 import random
 import signal
 import threading
@@ -70,8 +71,8 @@ class Worker:
         ``poll_interval``: how often to look without being woken.
         ``execution_timeout``, ``retry_timeout``: ``None``: the queue's. ``grace``: how long running handlers may go on
         after a stop. ``log_level``: of the line that each job logs when done. Raises ``ValueError`` for a number that
-        isn't positive, a timeout of more than 30 days, and handlers that can't be called so or don't go together;
-        ``SetupError`` for async ones on MySQL.
+        isn't positive, a timeout of more than 30 days, a level that logging doesn't know, and handlers that can't be
+        called so or don't go together; ``SetupError`` for async ones on MySQL.
         """
         for name, value in {
             "max_demand": max_demand,
@@ -83,10 +84,6 @@ class Worker:
         }.items():
             if value is not None and value <= 0:
                 msg = f"{name} must be more than 0, not {value}"
-                raise ValueError(msg)
-        for name, value in {"execution_timeout": execution_timeout, "retry_timeout": retry_timeout}.items():
-            if value is not None and value > _LONGEST:
-                msg = f"{name} must be at most 30 days, not {value} seconds"
                 raise ValueError(msg)
         if not queue:
             raise ValueError("pass the queue to work on, or several")
@@ -106,10 +103,10 @@ class Worker:
             max_demand=max_demand,
             batch_size=1 if perform_batch is None else batch_size or max(1, max_demand // 2),
             poll_interval=poll_interval,
-            execution_timeout=None if execution_timeout is None else timedelta(seconds=execution_timeout),
-            retry_timeout=None if retry_timeout is None else timedelta(seconds=retry_timeout),
+            execution_timeout=_duration("execution_timeout", execution_timeout),
+            retry_timeout=_duration("retry_timeout", retry_timeout),
             log=self._log,
-            log_level=logging.getLevelNamesMapping()[log_level.upper()],
+            log_level=_level(log_level),
         )
         self._engine = engine_of(dsn)
         given = perform_batch if perform is None else perform
@@ -169,7 +166,7 @@ class Worker:
                 if monotonic() > connected_at + _STEADY:
                     failures = 0
                 self._log.warning("lost the database, trying again: %s", str(error).strip())
-                shift.pause(min(5.0, 0.1 * 2**failures) * random.uniform(0.5, 1))
+                shift.pause(min(5.0, 0.1 * 2 ** min(failures, 6)) * random.uniform(0.5, 1))
                 failures += 1
 
     def _listener(self) -> Listener:
@@ -199,14 +196,22 @@ class Worker:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Stop on SIGTERM and SIGINT, where this is the main thread; as before when done."""
+        """Stop on SIGTERM and SIGINT, where this is the main thread; as before when done.
+
+        A child that a handler forks inherits this, but has no worker to stop: the signal ends it, as ever.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
+        pid = os.getpid()
         graces = chain([None], repeat(0.0))  # a signal may come in the middle of the handler of the one before
 
         def stop(number: int, _frame: object) -> None:
+            if os.getpid() != pid:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+                return
             self.stop(next(graces))
             self._log.warning("%s: stopping", signal.Signals(number).name)
 
@@ -235,6 +240,27 @@ def _performance(
     if perform_batch is None or not transaction:
         raise ValueError("pass perform, or perform_batch with its transaction")
     return perform_batch
+
+
+def _duration(name: str, seconds: float | None) -> timedelta | None:
+    if seconds is None:
+        return None
+    if seconds > _LONGEST:
+        msg = f"{name} must be at most 30 days, not {seconds} seconds"
+        raise ValueError(msg)
+    duration = timedelta(seconds=seconds)
+    if not duration:  # it counts microseconds
+        msg = f"{name} must be more than 0, not {seconds}"
+        raise ValueError(msg)
+    return duration
+
+
+def _level(name: str) -> int:
+    levels = logging.getLevelNamesMapping()
+    if name.upper() not in levels:
+        msg = f"log_level must be one of {', '.join(levels).lower()}, not {name}"
+        raise ValueError(msg)
+    return levels[name.upper()]
 
 
 def _silent() -> logging.Logger:

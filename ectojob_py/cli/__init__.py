@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ectojob_py.cli.app import app
 from ectojob_py.cli.failures import explain
+from ectojob_py.cli.output import spell_out
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -19,6 +20,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     # psycopg warns when Ctrl-C came in the middle of a statement; the connection is closed, so that is its end anyway.
     logging.getLogger("psycopg").addHandler(logging.NullHandler())
+    spell_out()
     try:
         code = _run(args)
         print(end="", flush=True)

@@ -49,6 +49,8 @@ def enqueue(
     """
     choice = chosen(ctx, dsn, schema, as_json)
     one = None if params == "-" else Params(params, "PARAMS")
+    if one is None and sys.stdin is None:
+        raise BadUsage("stdin is closed, so there are no lines to read", "Write: ectojob enqueue QUEUE - < FILE")
     with choice.connected("producer") as session:
         common = (_at(schedule, session), max_attempts, priority, notify)
         if one is not None:

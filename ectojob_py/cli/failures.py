@@ -19,7 +19,7 @@ def explain(error: Exception) -> tuple[list[str], int]:
     if "pymysql" in sys.modules and isinstance(error, sys.modules["pymysql"].MySQLError):
         return _lines(said_by_database(error)), REFUSED
     if isinstance(error, UnicodeError):
-        return _lines("the input is not valid UTF-8", hint="Convert it first: iconv -t utf-8"), USAGE
+        return _of_text(error), USAGE
     if isinstance(error, OSError):
         return _lines(str(error)), REFUSED
     hint = "This should not happen. ECTOJOB_DEBUG=1 in the environment shows where it did; please report it."
@@ -43,6 +43,14 @@ def said_by_database(error: Exception) -> str:
 def one_line(text: str) -> str:
     """Return the text of libpq or a driver on one line."""
     return " ".join(text.split())
+
+
+def _of_text(error: UnicodeError) -> list[str]:
+    """Tell what the connection can't carry from an argument that is no UTF-8, which Python turns into surrogates."""
+    if isinstance(error, UnicodeEncodeError) and not "\ud800" <= error.object[error.start] <= "\udfff":
+        hint = "Let the connection use UTF-8: see client_encoding or charset in the dsn, and PGCLIENTENCODING."
+        return _lines(f"{error.object[error.start]} can't be written in {error.encoding}", hint=hint)
+    return _lines("the input is not valid UTF-8", hint="Convert it first: iconv -t utf-8")
 
 
 def _lines(message: str, detail: str | None = None, hint: str | None = None) -> list[str]:

@@ -60,7 +60,7 @@ def _roll_back(choice: Chosen, yes: bool) -> None:
 
 
 def _ask(choice: Chosen) -> None:
-    if choice.as_json or not sys.stdin.isatty():
+    if choice.as_json or sys.stdin is None or not sys.stdin.isatty():
         raise BadUsage("--rollback asks before it deletes, and nobody can answer here", "Pass --yes to mean it.")
     with choice.connected(deploying=True) as session:
         [row] = session.rows("select count(*) as jobs from {schema}.job")

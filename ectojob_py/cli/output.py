@@ -1,6 +1,9 @@
 """Tables for people, one JSON document for machines, both from one query."""
 
+import codecs
+import io
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,6 +49,14 @@ class Listing:
             _draw(self.columns, [[_cell(column.show(row)) for column in self.columns] for row in self.rows])
 
 
+def spell_out() -> None:
+    """Let stdout and stderr escape what their encoding lacks, as JSON does, so that a document stays one."""
+    codecs.register_error("ectojob", _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None when it is closed
+            stream.reconfigure(errors="ectojob")
+
+
 def report(as_json: bool, document: Mapping[str, object], *lines: str) -> None:
     """Say what was done: a document, or lines."""
     if as_json:
@@ -83,6 +94,12 @@ def spoken(seconds: float | None) -> str:
         count, rest = divmod(rest, size)
         said += [f"{count}{unit}"] if count else []
     return sign + "".join(said[:2])
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def _draw(columns: Sequence[Column], cells: list[list[str]]) -> None:

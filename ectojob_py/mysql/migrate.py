@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import pymysql
+
 from ectojob_py.errors import SetupError
 from ectojob_py.mysql.connection import arguments, connect
 from ectojob_py.release import ROOT
 
 PATIENCE = 3600
+
+NO_DATABASE = 1049
 
 
 @contextmanager
@@ -25,6 +29,19 @@ def turn(dsn: str, schema: str) -> Iterator[str]:
             name = schema.replace("`", "``")
             cursor.execute(f"create database `{name}` character set utf8mb4 collate utf8mb4_bin")
         yield _uri(dsn, schema)
+
+
+def has_migrations(dsn: str, schema: str) -> bool:
+    """Tell whether migrations were ever applied to the database ``schema``, by yoyo or by install.sql."""
+    name = schema.replace("`", "``")
+    with closing(connect(dsn, autocommit=True)) as conn, conn.cursor() as cursor:
+        try:
+            cursor.execute(f"show tables from `{name}`")
+        except pymysql.MySQLError as error:
+            if error.args[0] == NO_DATABASE:
+                return False
+            raise
+        return not {"migration", "_yoyo_migration"}.isdisjoint(table for (table,) in cursor.fetchall())
 
 
 def _uri(dsn: str, schema: str) -> str:

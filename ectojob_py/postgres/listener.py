@@ -1,6 +1,5 @@
 """The connection on which a worker listens, claims and sweeps."""
 
-import select
 from datetime import timedelta
 from math import inf
 from time import monotonic
@@ -10,7 +9,7 @@ from typing import Self
 from psycopg import Notify, sql
 from psycopg.generators import notifies
 
-from ectojob_py.bell import Bell
+from ectojob_py.bell import Bell, listen
 from ectojob_py.client import Jobs
 from ectojob_py.job import Job
 from ectojob_py.postgres.dsn import with_defaults
@@ -87,7 +86,7 @@ class Listener:
             deaf = monotonic() < deaf_until
             ears: list[Bell | LivelyConnection] = [bell] if deaf else [bell, self._conn]
             wake_at = min(wake_at, deaf_until if deaf else inf)
-            ready, _, _ = select.select(ears, [], [], max(0.0, min(timeout, wake_at - monotonic())))
+            ready = listen(ears, max(0.0, min(timeout, wake_at - monotonic())))
             if bell in ready:
                 bell.silence()
             if self._conn in ready:

@@ -21,6 +21,16 @@ def turn(dsn: str, schema: str) -> Iterator[str]:
         yield _uri(dsn, schema)
 
 
+def has_migrations(dsn: str, schema: str) -> bool:
+    """Tell whether migrations were ever applied to a schema, by yoyo or by psql."""
+    query = (
+        "select from pg_class where relnamespace = (select oid from pg_namespace where nspname = %s) "
+        "and relname in ('migration', '_yoyo_migration')"
+    )
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        return conn.execute(query, [schema]).fetchone() is not None
+
+
 def set_roles(dsn: str, schema: str, wanted: bool) -> None:
     """Do what ``roles.sql`` or ``roles.rollback.sql`` does in psql, in one transaction, too."""
     script = ROOT / "sql/postgres" / ("roles.sql" if wanted else "roles.rollback.sql")

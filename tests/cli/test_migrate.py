@@ -57,6 +57,17 @@ def test_rollback_asks_first(ectojob: Command, migrations: list[str]) -> None:
     assert ectojob("migrate", "--rollback", "--yes", *EU).out == "there was nothing to roll back\n"
 
 
+def test_rollback_creates_nothing(ectojob: Command, ask: Ask, dsn: str) -> None:
+    tables = "select table_name from information_schema.tables where table_schema = 'jobs_eu'"
+    schemas = "select schema_name from information_schema.schemata where schema_name = 'jobs_eu'"
+    done = ectojob("migrate", "--rollback", "--yes", *EU)
+    assert (done.code, done.out) == (0, "there was nothing to roll back\n")
+    assert ask(schemas) == []
+    ask(f"create {'database' if dsn.startswith('mysql:') else 'schema'} jobs_eu")
+    assert ectojob("migrate", "--rollback", "--yes", "--json", *EU).document == {"schema": "jobs_eu", "rolled_back": []}
+    assert ask(tables) == []
+
+
 def test_rollback_takes_no_for_an_answer(start: Start, ectojob: Command) -> None:
     ectojob("migrate", *EU)
     controller, terminal = pty.openpty()

@@ -1,5 +1,6 @@
 """The command as a process: streams, signals, and what is never shown."""
 
+import json
 import os
 import re
 import signal
@@ -129,6 +130,48 @@ def test_stdout_that_takes_nothing(dsn: str, into: str, code: int, says: str) ->
     command = f'"{sys.executable}" -m ectojob_py enqueue default --dsn "{dsn}" {into}'
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (code, says)
+
+
+@pytest.mark.parametrize(
+    ("args", "says", "hint"),
+    [("enqueue default -", "stdin is closed", "< FILE"), ("migrate --rollback", "nobody can answer", "--yes")],
+)
+@pytest.mark.usefixtures("db")
+def test_stdin_that_is_closed(dsn: str, args: str, says: str, hint: str) -> None:
+    command = f'"{sys.executable}" -m ectojob_py {args} --dsn "{dsn}" <&-'
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    said = done.stderr.splitlines()
+    assert (done.returncode, len(said)) == (2, 2)
+    assert says in said[0]
+    assert hint in said[1]
+
+
+def test_a_narrow_encoding_of_stdout_is_no_failure(start: Start, db: Db) -> None:
+    narrow = {"PYTHONIOENCODING": "ascii"}
+    try:
+        said, error = start("queue", "create", "ü€😀", env=narrow).communicate(timeout=20)
+        assert (said.splitlines()[1].split()[0], error) == (r"\u00fc\u20ac\ud83d\ude00", "")
+        db.jobs.enqueue("ü€😀", {"to": "ü€😀"})
+        said, error = start("jobs", "--json", "--params", env=narrow).communicate(timeout=20)
+        assert error == ""
+        [job] = json.loads(said)["jobs"]
+        assert (job["queue"], job["params"]) == ("ü€😀", {"to": "ü€😀"})
+        said, error = start("enqueue", "nö", env=narrow).communicate(timeout=20)
+        assert error.startswith(r"error: unknown queue 'n\u00f6' [JQ002]")
+    finally:
+        db.jobs.drop_queue("ü€😀", force=True)
+
+
+def test_what_the_connection_can_not_encode_is_not_called_bad_input(bare: Command, db: Db, dsn: str) -> None:
+    if dsn.startswith("mysql:"):
+        dsn += ("&" if "?" in dsn else "?") + "charset=latin1"
+    else:
+        dsn += " client_encoding=latin1"
+    result = bare("enqueue", "default", "--notify", "5 → 6", "--dsn", dsn)
+    error, hint = result.err.splitlines()
+    assert (result.code, error.partition(" in ")[0]) == (2, "error: → can't be written")
+    assert "UTF-8" in hint
+    assert db.all_jobs() == []
 
 
 def test_a_lost_connection(start: Start, ask: Ask, dsn: str) -> None:

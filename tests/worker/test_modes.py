@@ -268,6 +268,21 @@ def test_handlers_that_do_not_go_together_are_refused(options: dict[str, Any]) -
         Worker("host=nowhere", log_level=logging.getLevelName(logging.INFO), **options)
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"execution_timeout": 0}, "execution_timeout must be more than 0, not 0"),
+        ({"execution_timeout": 1e-7}, "execution_timeout must be more than 0, not 1e-07"),
+        ({"retry_timeout": 1e-7}, "retry_timeout must be more than 0, not 1e-07"),
+        ({"execution_timeout": 1e30}, "execution_timeout must be at most 30 days"),
+        ({"log_level": "loud"}, "log_level must be one of critical, .*debug, .*, not loud"),
+    ],
+)
+def test_settings_that_can_not_be_meant_are_refused(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Worker("host=nowhere", perform=lambda _conn, _job: None, **options)
+
+
 def of_a_job(job: Job) -> None: ...
 
 

@@ -21,6 +21,10 @@ Start = Callable[..., subprocess.Popen[str]]
 LEFT_BEHIND = 3
 
 HANDLERS = """
+import multiprocessing
+from time import sleep
+
+
 def perform(conn, job):
     conn.execute("insert into effect values (%s, pg_backend_pid())", [job.id])
 
@@ -29,6 +33,24 @@ def waits(conn, job):
     # The statement ends when the test lets go of the lock; until then the effect is written and not committed.
     perform(conn, job)
     conn.execute("select pg_advisory_xact_lock_shared(%s)", [job.params.get("gate", 1)])
+
+
+def lingers(begun):
+    begun.set()
+    sleep(60)
+
+
+def forks(conn, job):
+    fork = multiprocessing.get_context("fork")
+    begun = fork.Event()
+    child = fork.Process(target=lingers, args=(begun,))
+    child.start()
+    begun.wait()
+    child.terminate()
+    child.join(10)
+    ended = child.exitcode
+    child.kill()
+    conn.execute("insert into effect values (%s, %s)", [job.id, ended])
 """
 
 
@@ -136,6 +158,14 @@ def test_a_second_signal_ends_at_once(effects: Conn, start: Start, number: signa
     assert ended(process) == LEFT_BEHIND
     assert row(effects, id) == ("AVAILABLE", 1, 2)
     assert count(effects, "select count(*) from effect") == 0
+
+
+@pytest.mark.usefixtures("one_server")
+def test_a_child_that_a_handler_forked_can_be_terminated(effects: Conn, start: Start) -> None:
+    start("forks")
+    id = Jobs(effects).enqueue("default")
+    until(lambda: row(effects, id) is None)
+    assert effects.execute("select job, backend from effect").fetchall() == [(id, -signal.SIGTERM)]
 
 
 @pytest.mark.usefixtures("one_server")

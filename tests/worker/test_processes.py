@@ -1,17 +1,22 @@
 """``ectojob work --processes``: workers that are stopped, killed and refused, and what watches over them."""
 
+import errno
+import logging
 import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import psycopg
 import pytest
 
 from ectojob_py import Jobs
+from ectojob_py.cli.processes import _Supervisor, supervise
 
 from .conftest import working
 from .waiting import line_with, until
@@ -142,12 +147,17 @@ def test_jobs_left_behind_are_exit_code_3(effects: Conn, start: Start) -> None:
     assert states(effects) == ["AVAILABLE"] * 2
 
 
-def test_one_that_is_killed_is_started_again(effects: Conn, start: Start) -> None:
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(signal.SIGKILL, "SIGKILL"), (signal.SIGRTMIN + 2, f"signal {signal.SIGRTMIN + 2}")],
+    ids=["with a name", "without"],
+)
+def test_one_that_is_killed_is_started_again(effects: Conn, start: Start, number: int, name: str) -> None:
     process = start("perform", "--processes", "2")
     until(lambda: len(children(process)) == 2, 40)
     killed, spared = children(process)
-    os.kill(killed, signal.SIGKILL)
-    assert "was killed by SIGKILL, starting it again in" in line_with(process, "watcher")
+    os.kill(killed, number)
+    assert f"was killed by {name}, starting it again in" in line_with(process, "watcher")
     until(lambda: len(children(process)) == 2, 40)
     assert spared in children(process)
     until(lambda: asleep(effects) == 2, 40)
@@ -155,6 +165,35 @@ def test_one_that_is_killed_is_started_again(effects: Conn, start: Start) -> Non
     assert f"default[{id}] done in" in line_with(process, " worker-")
     process.terminate()
     assert process.wait(timeout=40) == 0
+
+
+def test_one_that_can_not_be_started_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusals = 3
+
+    def begin(process: SpawnProcess) -> None:
+        nonlocal refusals
+        refusals -= 1
+        if refusals == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(SpawnProcess, "start", begin)
+    before = signal.getsignal(signal.SIGINT)
+    assert supervise(int, 1, logging.getLogger("ectojob")) == 0
+    assert caplog.text.count("worker-1 can't be started: [Errno 11] Resource temporarily unavailable, starting it") == 3
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_one_that_always_dies_is_started_for_ever() -> None:
+    supervisor = _Supervisor(int, 1, logging.getLogger("ectojob"))
+    [place] = supervisor._places
+    for _ in range(1500):
+        place.start_at = monotonic()
+        supervisor._ended(place, 1)
+    supervisor._bell.close()
+    assert 14 < place.start_at - monotonic() <= 30
 
 
 def test_workers_stop_when_nobody_watches_over_them(effects: Conn, start: Start) -> None:

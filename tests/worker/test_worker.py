@@ -1,9 +1,13 @@
 """What a worker promises, each promise by name."""
 
 import logging
+import os
+import resource
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -11,6 +15,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from ectojob_py import Job, Jobs, SetupError, Worker
+from ectojob_py.bell import Bell
 from ectojob_py.postgres import frontier
 from ectojob_py.postgres.listener import Listener
 from ectojob_py.shift import Shift
@@ -189,6 +194,23 @@ def test_a_worker_that_is_refused_tries_again_ever_less_often(
     assert min(pauses[6:]) > 2
 
 
+def test_a_long_outage_is_outlived(conn: Conn, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    outages = iter(range(1, 1501))
+    connect = Worker._listener
+
+    def listener(worker: Worker) -> Any:
+        if worker._shift is not None and next(outages, None) is not None:
+            raise psycopg.OperationalError("the server is down")
+        return connect(worker)
+
+    monkeypatch.setattr(Shift, "pause", lambda _shift, _seconds: None)
+    monkeypatch.setattr(Worker, "_listener", listener)
+    id = Jobs(conn).enqueue("default")
+    start_worker(perform=lambda _conn, _job: None)
+    until(lambda: gone(conn, id))
+    assert next(outages, None) is None
+
+
 @pytest.mark.parametrize("exit", [SystemExit, KeyboardInterrupt, GeneratorExit])
 def test_exit_in_a_handler_is_a_failure_like_any_other(
     conn: Conn, start_worker: StartWorker, exit: type[BaseException]
@@ -213,6 +235,40 @@ def test_an_idle_worker_picks_a_job_up_without_polling(conn: Conn, start_worker:
     began.clear()
     Jobs(conn).enqueue("default")
     assert began.wait(timeout=10)
+
+
+@pytest.fixture
+def crowded(dsn: str) -> Iterator[None]:
+    """Let every descriptor below 1024 be taken, which is as far as ``select`` goes."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
+    taken = [os.open(os.devnull, os.O_RDONLY)]
+    while taken[-1] < 1024:
+        taken.append(os.dup(taken[0]))
+    yield
+    for number in taken:
+        os.close(number)
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.usefixtures("crowded", "one_server")
+def test_a_worker_among_many_open_files_sleeps_and_is_woken(conn: Conn, start_worker: StartWorker) -> None:
+    start_worker(perform=lambda _conn, _job: None, poll_interval=3600)
+    until(lambda: sleeping(conn))
+    id = Jobs(conn).enqueue("default")
+    until(lambda: gone(conn, id))
+
+
+@pytest.mark.usefixtures("crowded", "one_server")
+def test_a_bell_among_many_open_files_is_heard() -> None:
+    bell = Bell()
+    before = monotonic()
+    bell.wait(0.0501)
+    assert monotonic() - before >= 0.0501
+    threading.Timer(0.05, bell.ring).start()
+    bell.wait(60)
+    assert monotonic() - before < 30
+    bell.close()
 
 
 def test_after_its_last_job_a_worker_looks_a_few_times_and_sleeps(
