@@ -83,14 +83,18 @@ class _Supervisor:
     def _start_what_is_due(self) -> None:
         for place in self._places:
             if place.process is None and place.start_at <= monotonic() and not self._stopping:
-                place.process = multiprocessing.get_context("spawn").Process(
-                    target=_work, args=(self._run,), name=place.name
-                )
+                process = multiprocessing.get_context("spawn").Process(target=_work, args=(self._run,), name=place.name)
+                place.start_at = monotonic()
                 # Ctrl-C reaches every process of the terminal's group; a worker ignores it until it has left that.
                 before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-                place.process.start()
-                signal.signal(signal.SIGINT, before)
-                place.start_at = monotonic()
+                try:
+                    process.start()
+                except OSError as error:  # no more processes, or descriptors, for now
+                    self._start_later(place, f"can't be started: {error}")
+                else:
+                    place.process = process
+                finally:
+                    signal.signal(signal.SIGINT, before)
 
     def _stop(self) -> None:
         self._stopping = True
@@ -106,11 +110,14 @@ class _Supervisor:
         elif self._stopping:
             self._code = self._code or (LEFT_BEHIND if code not in (0, -signal.SIGTERM) else 0)
         else:
-            place.failures = 0 if monotonic() - place.start_at > _LONG else place.failures + 1
-            pause = min(30.0, 0.1 * 2**place.failures) * random.uniform(0.5, 1)
-            place.start_at = monotonic() + pause
-            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-            self._log.warning("%s %s, starting it again in %.1f s", place.name, how, pause)
+            how = f"was killed by {_name(-code)}" if code < 0 else f"ended with exit code {code}"
+            self._start_later(place, how)
+
+    def _start_later(self, place: _Place, why: str) -> None:
+        place.failures = 0 if monotonic() - place.start_at > _LONG else place.failures + 1
+        pause = min(30.0, 0.1 * 2**place.failures) * random.uniform(0.5, 1)
+        place.start_at = monotonic() + pause
+        self._log.warning("%s %s, starting it again in %.1f s", place.name, why, pause)
 
     @contextmanager
     def _hearing_signals(self) -> Iterator[None]:
@@ -124,6 +131,13 @@ class _Supervisor:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have none
+        return f"signal {number}"
 
 
 def _timeout(seconds: float) -> float | None:
