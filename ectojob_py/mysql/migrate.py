@@ -11,6 +11,8 @@ from ectojob_py.release import ROOT
 
 PATIENCE = 3600
 
+ROUTINES = "select routine_type, routine_name from information_schema.routines where routine_schema = %s and definer = %s"
+
 
 @contextmanager
 def turn(dsn: str, schema: str) -> Iterator[str]:
@@ -36,15 +38,19 @@ def _uri(dsn: str, schema: str) -> str:
 
 
 def set_roles(dsn: str, schema: str, wanted: bool) -> None:
-    """Create the roles, or drop them; say by the definer of ``version`` which the procedures to come shall have."""
+    """Create the roles, or drop them; say by a procedure of that definer, or by none, which those to come shall have."""
     script = "roles/create_roles.sql" if wanted else "roles.rollback.sql"
     name = schema.replace("`", "``")
     text = (ROOT / "sql/mysql" / script).read_text().replace("`jobs", f"`{name}")
-    definer = f"`{name}_owner`@`localhost`" if wanted else "current_user"
     with closing(connect(dsn, autocommit=True)) as conn, conn.cursor() as cursor:
         on_mariadb = "mariadb" in conn.get_server_info().lower()
+        cursor.execute(ROUTINES, [schema, f"{schema}_owner@localhost"])
+        for kind, routine in [] if wanted else cursor.fetchall():
+            cursor.execute(f"drop {kind} `{name}`.`{routine}`")
         for statement in re.sub(r"^--.*\n", "", text, flags=re.MULTILINE).split(";\n"):
             if statement.strip() and not (on_mariadb and statement.strip().startswith("/*!80000")):
                 cursor.execute(statement)
-        cursor.execute(f"drop procedure if exists `{name}`.`version`")
-        cursor.execute(f"create definer = {definer} procedure `{name}`.`version`() select '' as version")
+        if wanted:
+            cursor.execute(f"drop procedure if exists `{name}`.`version`")
+            definer = f"definer = `{name}_owner`@`localhost`"
+            cursor.execute(f"create {definer} procedure `{name}`.`version`() select '' as version")

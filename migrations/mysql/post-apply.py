@@ -7,7 +7,7 @@ Each file is executed whole, because sqlparse would cut a procedure's body in pi
 drop, for MySQL alone: MariaDB replaces it under its callers.
 
 Where ``roles.sql`` has been, a procedure runs with the rights of the locked account that is its definer, and has its
-grants again as soon as it is there.
+grants again as soon as it is there. Any procedure of that account tells.
 """
 
 import logging
@@ -25,7 +25,7 @@ TURN = "concat('ectojob migrate ', left(sha2(database(), 256), 40))"
 USES_ROLES = """
 select database(), exists (
     select 1 from information_schema.routines
-    where routine_schema = database() and routine_name = 'version' and definer = concat(database(), '_owner@localhost')
+    where routine_schema = database() and definer = concat(database(), '_owner@localhost')
 )
 """
 OWNED = r"\1definer = `<database>_owner`@`localhost` \2"
