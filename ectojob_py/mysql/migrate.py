@@ -26,14 +26,18 @@ def turn(dsn: str, schema: str) -> Iterator[str]:
         if not cursor.fetchall():
             name = schema.replace("`", "``")
             cursor.execute(f"create database `{name}` character set utf8mb4 collate utf8mb4_bin")
-        yield _uri(dsn, schema)
+        yield _uri(dsn, schema, conn.thread_id())
 
 
-def _uri(dsn: str, schema: str) -> str:
-    """Return the dsn as yoyo takes it: with settings that are text, for it knows no others."""
+def _uri(dsn: str, schema: str, holder: int) -> str:
+    """Return the dsn as yoyo takes it: with settings that are text, for it knows no others.
+
+    Its connections know which one has the turn: ``post-apply.py`` waits for it otherwise.
+    """
     parts = urlsplit(dsn)
     settings = {name: value for name, value in arguments(dsn).items() if name in dict(parse_qsl(parts.query))}
     text = {name: value for name, value in settings.items() if isinstance(value, str) or value is True}
+    text["init_command"] = f"set @ectojob_turn = {holder}"
     return parts._replace(path="/" + schema, query=urlencode(text)).geturl()
 
 

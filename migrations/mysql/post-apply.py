@@ -22,6 +22,9 @@ SQL = Path(__file__).resolve().parents[2] / "sql" / "mysql"
 FUNCTIONS_REFUSED = (1418, 1419)
 
 TURN = "concat('ectojob migrate ', left(sha2(database(), 256), 40))"
+TAKE_TURN = f"select coalesce(is_used_lock({TURN}) = @ectojob_turn, get_lock({TURN}, 3600))"
+"""Migrators take turns, and callers wait for them. ``ectojob migrate`` has it already, by a connection that it names."""
+
 USES_ROLES = """
 select database(), exists (
     select 1 from information_schema.routines
@@ -40,7 +43,9 @@ def reload(conn):
     on_mariadb = "mariadb" in conn.get_server_info().lower()
     with conn.cursor() as cursor:
         cursor.execute("set names utf8mb4")
-        cursor.execute(f"do get_lock({TURN}, 0)")  # callers wait while it is held; ``ectojob migrate`` has it already
+        cursor.execute(TAKE_TURN)
+        if cursor.fetchone() != (1,):
+            raise RuntimeError("another migrator has been at work for an hour; show processlist tells who is connected")
         cursor.execute(USES_ROLES)
         [(database, owned)] = cursor.fetchall()
         cursor.execute("set sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'")
