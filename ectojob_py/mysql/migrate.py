@@ -11,7 +11,9 @@ from ectojob_py.release import ROOT
 
 PATIENCE = 3600
 
-ROUTINES = "select routine_type, routine_name from information_schema.routines where routine_schema = %s and definer = %s"
+ROUTINES = """
+select routine_type, routine_name from information_schema.routines where routine_schema = %s and definer = %s
+"""
 
 
 @contextmanager
@@ -42,7 +44,7 @@ def _uri(dsn: str, schema: str, holder: int) -> str:
 
 
 def set_roles(dsn: str, schema: str, wanted: bool) -> None:
-    """Create the roles, or drop them; say by a procedure of that definer, or by none, which those to come shall have."""
+    """Create the roles, or drop them; say by a procedure of that definer, or by none, which those to come have."""
     script = "roles/create_roles.sql" if wanted else "roles.rollback.sql"
     name = schema.replace("`", "``")
     text = (ROOT / "sql/mysql" / script).read_text().replace("`jobs", f"`{name}")

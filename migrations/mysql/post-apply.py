@@ -23,7 +23,7 @@ FUNCTIONS_REFUSED = (1418, 1419)
 
 TURN = "concat('ectojob migrate ', left(sha2(database(), 256), 40))"
 TAKE_TURN = f"select coalesce(is_used_lock({TURN}) = @ectojob_turn, get_lock({TURN}, 3600))"
-"""Migrators take turns, and callers wait for them. ``ectojob migrate`` has it already, by a connection that it names."""
+"""Callers wait for whoever has the turn. ``ectojob migrate`` has it already, by a connection that it names."""
 
 USES_ROLES = """
 select database(), exists (
