@@ -2,18 +2,21 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 from yoyo import exceptions, get_backend, read_migrations
 
 from ectojob_py.engine import kind_of, room_of
 from ectojob_py.errors import SetupError
-from ectojob_py.release import ROOT
+from ectojob_py.release import ROOT, check_replaced
 
 __all__ = ["ROOT", "migrate", "rollback"]
 
 logger = logging.getLogger("ectojob")
+
+VERSION = {"mysql": "call {schema}.version()", "postgres": "select {schema}.version() as version"}
+"""Asked without ``Jobs``, which waits for a deploy, and so for us, when there is no such procedure."""
 
 
 def migrate(dsn: str, schema: str = "jobs", roles: bool | None = None) -> list[str]:
@@ -24,9 +27,10 @@ def migrate(dsn: str, schema: str = "jobs", roles: bool | None = None) -> list[s
 
     Functions, triggers and views are replaced even when no migration is pending. Several callers at once take turns.
     A migration that the schema records as its own (psql applied it, or a crash came before yoyo's mark) is marked, not
-    applied again. Raises ``SetupError`` when another tool holds yoyo's lock.
+    applied again. Raises ``SetupError`` when another tool holds yoyo's lock, or the schema has a later release.
     """
     with _turn(dsn, schema) as (backend, migrations):
+        check_replaced(_installed(dsn, schema), schema)
         pending = backend.to_apply(migrations)
         backend.apply_migrations_only(pending)
         backend.run_post_apply(migrations)
@@ -66,6 +70,19 @@ def _turn(dsn: str, schema: str) -> Iterator[tuple[Any, Any]]:
         recorded = _recorded(backend)
         backend.mark_migrations(backend.to_apply(migrations).filter(lambda migration: migration.id in recorded))
         yield backend, migrations
+
+
+def _installed(dsn: str, schema: str) -> str:
+    """Return the release that the schema has; of none, what is no version."""
+    room = room_of(dsn, "session")
+    with closing(room.Session(dsn, schema)) as session:
+        try:
+            [row] = session.rows(VERSION[kind_of(dsn)])
+        except room.Error as error:
+            if not room.is_missing(error):
+                raise
+            return ""
+        return str(row["version"])
 
 
 def _recorded(backend: Any) -> set[str]:

@@ -34,6 +34,16 @@ def check_release(installed: str, schema: str) -> None:
         raise SetupError(f"schema {schema} has ectojob {installed}, which no longer serves {client}", hint)
 
 
+def check_replaced(installed: str, schema: str) -> None:
+    """Raise ``SetupError`` when functions of release ``installed`` must not be replaced by those of this one."""
+    if _parts(installed) > _parts(release()):
+        hint = (
+            f"Install ectojob {'.'.join(installed.split('.')[:2])} or later here. There is no way back with the jobs, "
+            "and functions serve workers of the release before theirs."
+        )
+        raise SetupError(f"schema {schema} has ectojob {installed}, and this is {release()}", hint)
+
+
 def _parts(version: str) -> tuple[int, int]:
     """Return the first two numbers; of what is no version, what is older than any."""
     match = re.match(r"(\d+)\.(\d+)(?![\d])", version)

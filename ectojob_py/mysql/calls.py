@@ -98,7 +98,7 @@ class MysqlCalls:
                 if alone:
                     # A killed call can't end the transaction it began for itself, and the next would take it for ours.
                     with suppress(pymysql.MySQLError):
-                        self._conn.rollback()
+                        self._execute("rollback and no chain no release", [])
                 missing = code == FORBIDDEN or (code == MISSING and "PROCEDURE" in str(text))
                 was_quiet, quiet = quiet, missing and not self._deploying()
                 owed = missing and not (was_quiet and quiet)

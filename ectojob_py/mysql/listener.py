@@ -63,7 +63,8 @@ class Listener:
         if due is None:
             return None
         with self._conn.cursor() as cursor:
-            cursor.execute("select timestampdiff(microsecond, sysdate(6), %s) / 1000000", [due.replace(tzinfo=None)])
+            query = "select timestampdiff(microsecond, utc_timestamp(6), %s) / 1000000"
+            cursor.execute(query, [due.replace(tzinfo=None)])
             [(seconds,)] = cursor.fetchall()
         return float(seconds)
 

@@ -14,6 +14,9 @@ from ectojob_py.release import ROOT
 PATIENCE = 3600
 
 NO_DATABASE = 1049
+ROUTINES = """
+select routine_type, routine_name from information_schema.routines where routine_schema = %s and definer = %s
+"""
 
 
 @contextmanager
@@ -28,7 +31,7 @@ def turn(dsn: str, schema: str) -> Iterator[str]:
         if not cursor.fetchall():
             name = schema.replace("`", "``")
             cursor.execute(f"create database `{name}` character set utf8mb4 collate utf8mb4_bin")
-        yield _uri(dsn, schema)
+        yield _uri(dsn, schema, conn.thread_id())
 
 
 def has_migrations(dsn: str, schema: str) -> bool:
@@ -44,24 +47,32 @@ def has_migrations(dsn: str, schema: str) -> bool:
         return not {"migration", "_yoyo_migration"}.isdisjoint(table for (table,) in cursor.fetchall())
 
 
-def _uri(dsn: str, schema: str) -> str:
-    """Return the dsn as yoyo takes it: with settings that are text, for it knows no others."""
+def _uri(dsn: str, schema: str, holder: int) -> str:
+    """Return the dsn as yoyo takes it: with settings that are text, for it knows no others.
+
+    Its connections know which one has the turn: ``post-apply.py`` waits for it otherwise.
+    """
     parts = urlsplit(dsn)
     settings = {name: value for name, value in arguments(dsn).items() if name in dict(parse_qsl(parts.query))}
     text = {name: value for name, value in settings.items() if isinstance(value, str) or value is True}
+    text["init_command"] = f"set @ectojob_turn = {holder}"
     return parts._replace(path="/" + schema, query=urlencode(text)).geturl()
 
 
 def set_roles(dsn: str, schema: str, wanted: bool) -> None:
-    """Create the roles, or drop them; say by the definer of ``version`` which the procedures to come shall have."""
+    """Create the roles, or drop them; say by a procedure of that definer, or by none, which those to come have."""
     script = "roles/create_roles.sql" if wanted else "roles.rollback.sql"
     name = schema.replace("`", "``")
     text = (ROOT / "sql/mysql" / script).read_text().replace("`jobs", f"`{name}")
-    definer = f"`{name}_owner`@`localhost`" if wanted else "current_user"
     with closing(connect(dsn, autocommit=True)) as conn, conn.cursor() as cursor:
         on_mariadb = "mariadb" in conn.get_server_info().lower()
+        cursor.execute(ROUTINES, [schema, f"{schema}_owner@localhost"])
+        for kind, routine in [] if wanted else cursor.fetchall():
+            cursor.execute(f"drop {kind} `{name}`.`{routine}`")
         for statement in re.sub(r"^--.*\n", "", text, flags=re.MULTILINE).split(";\n"):
             if statement.strip() and not (on_mariadb and statement.strip().startswith("/*!80000")):
                 cursor.execute(statement)
-        cursor.execute(f"drop procedure if exists `{name}`.`version`")
-        cursor.execute(f"create definer = {definer} procedure `{name}`.`version`() select '' as version")
+        if wanted:
+            cursor.execute(f"drop procedure if exists `{name}`.`version`")
+            definer = f"definer = `{name}_owner`@`localhost`"
+            cursor.execute(f"create {definer} procedure `{name}`.`version`() select '' as version")

@@ -7,7 +7,7 @@ Each file is executed whole, because sqlparse would cut a procedure's body in pi
 drop, for MySQL alone: MariaDB replaces it under its callers.
 
 Where ``roles.sql`` has been, a procedure runs with the rights of the locked account that is its definer, and has its
-grants again as soon as it is there.
+grants again as soon as it is there. Any procedure of that account tells.
 """
 
 import logging
@@ -22,10 +22,13 @@ SQL = Path(__file__).resolve().parents[2] / "sql" / "mysql"
 FUNCTIONS_REFUSED = (1418, 1419)
 
 TURN = "concat('ectojob migrate ', left(sha2(database(), 256), 40))"
+TAKE_TURN = f"select coalesce(is_used_lock({TURN}) = @ectojob_turn, get_lock({TURN}, 3600))"
+"""Callers wait for whoever has the turn. ``ectojob migrate`` has it already, by a connection that it names."""
+
 USES_ROLES = """
 select database(), exists (
     select 1 from information_schema.routines
-    where routine_schema = database() and routine_name = 'version' and definer = concat(database(), '_owner@localhost')
+    where routine_schema = database() and definer = concat(database(), '_owner@localhost')
 )
 """
 OWNED = r"\1definer = `<database>_owner`@`localhost` \2"
@@ -40,7 +43,9 @@ def reload(conn):
     on_mariadb = "mariadb" in conn.get_server_info().lower()
     with conn.cursor() as cursor:
         cursor.execute("set names utf8mb4")
-        cursor.execute(f"do get_lock({TURN}, 0)")  # callers wait while it is held; ``ectojob migrate`` has it already
+        cursor.execute(TAKE_TURN)
+        if cursor.fetchone() != (1,):
+            raise RuntimeError("another migrator has been at work for an hour; show processlist tells who is connected")
         cursor.execute(USES_ROLES)
         [(database, owned)] = cursor.fetchall()
         cursor.execute("set sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'")

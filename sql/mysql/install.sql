@@ -7,7 +7,19 @@
 -- while others call it; MySQL has none for a moment, and callers see error 1305, or 1370, meanwhile.
 
 set names utf8mb4;
-set sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
+
+-- Over an installation with roles this stops before it changes anything: it would take them away. There is no signal
+-- outside of a procedure, so the message is a mode that no server has.
+
+set sql_mode = (
+    select if(
+        count(*) > 0,
+        'there are roles here: use ectojob migrate',
+        'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
+    )
+    from information_schema.routines
+    where routine_schema = database() and definer = concat(database(), '_owner@localhost')
+);
 do get_lock(concat('ectojob migrate ', left(sha2(database(), 256), 40)), 3600);
 
 -- Tables.

@@ -24,6 +24,8 @@ OPTIONS = [
     "--innodb-buffer-pool-size=64M",
     "--log-bin-trust-function-creators=1",
     "--innodb-lock-wait-timeout=10",
+    "--server-id=200",  # from 128 on, uuid_short() does not fit a signed bigint
+    "--default-time-zone=+08:00",  # whatever the session's zone is, moments are in UTC
 ]
 MYSQL_OPTIONS = ["--mysqlx=OFF", "--secure-file-priv=", "--skip-log-bin"]
 

@@ -99,11 +99,13 @@ def test_a_refusal_does_not_undo_what_came_before_it_in_the_transaction(db: Db, 
     assert [job["id"] for job in db.all_jobs()] == [kept]
 
 
+@pytest.mark.parametrize("completion", ["no_chain", "chain"])
 def test_a_killed_call_leaves_no_transaction_that_later_calls_would_fall_into(
-    db: Db, connect: Connect, ask: Ask, blocked: Callable[[Connection], None]
+    db: Db, connect: Connect, ask: Ask, blocked: Callable[[Connection], None], completion: str
 ) -> None:
     job = db.a_job("RESERVED")
     holder, victim = connect(autocommit=False), connect()
+    ask("set completion_type = %s", completion, on=victim)
     Jobs(holder).release("default", job["id"], 0)
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(Jobs(victim).begin_attempt, "default", job["id"], 0)
@@ -115,6 +117,22 @@ def test_a_killed_call_leaves_no_transaction_that_later_calls_would_fall_into(
     assert not in_transaction(victim)
     id = Jobs(victim).enqueue("default")
     assert db.job(id)
+
+
+@pytest.mark.parametrize("completion", ["chain", "release"])
+def test_a_call_ends_its_own_transaction_whatever_the_session_does_after_a_commit(
+    db: Db, connect: Connect, ask: Ask, completion: str
+) -> None:
+    conn = connect()
+    ask("set completion_type = %s", completion, on=conn)
+    call = "call enqueue(%s, '{}', null, null, null, null)"
+    [(first,)] = ask(call, "default", on=conn)
+    with pytest.raises(pymysql.MySQLError, match="unknown queue"):
+        ask(call, "no such queue", on=conn)
+    [(second,)] = ask(call, "default", on=conn)
+    assert not in_transaction(conn)
+    conn.close()
+    assert [job["id"] for job in db.all_jobs()] == [first, second]
 
 
 def test_a_deadlock_is_told_as_what_it_is(db: Db, connect: Connect, blocked: Callable[[Connection], None]) -> None:

@@ -2,15 +2,18 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from typing import Any
 
 import pymysql
 import pytest
 from contract.harness import Db
+from pymysql.cursors import Cursor
+from yoyo import get_backend, read_migrations
 
 from ectojob_py import Jobs
-from ectojob_py.migrate import migrate
+from ectojob_py.migrate import ROOT, migrate
 
-from .conftest import Ask, Connect
+from .conftest import Ask, Connect, Connection, socket_of
 
 
 def test_callers_do_not_notice_a_redeploy(db: Db, dsn: str, connect: Connect) -> None:
@@ -51,6 +54,46 @@ def test_migrators_take_turns(dsn: str, ask: Ask) -> None:
         applied = list(pool.map(lambda _: migrate(dsn, "short lived"), range(3)))
     ask("drop database `short lived`")
     assert sorted(applied, key=len) == [[], [], ["0001_queue", "0002_job"]]
+
+
+@pytest.fixture
+def turn(ask: Ask, connect: Connect) -> Connection:
+    """A connection that has the migrators' turn, as ``install.sql`` does while it runs."""
+    conn = connect()
+    assert ask("select get_lock(concat('ectojob migrate ', left(sha2('jobs', 256), 40)), 0)", on=conn) == [(1,)]
+    return conn
+
+
+def yoyo_reload(dsn: str) -> None:
+    """Reload as plain ``yoyo apply`` does when a migration was pending."""
+    with get_backend(dsn.replace("root@/", "root@/jobs")) as backend:
+        backend.run_post_apply(read_migrations(str(ROOT / "migrations/mysql")))
+
+
+def test_plain_yoyo_takes_turns_with_other_migrators(db: Db, dsn: str, ask: Ask, turn: Connection) -> None:
+    socket_of(dsn)  # yoyo has no word for other settings
+    ask("drop procedure next_due")
+    with ThreadPoolExecutor(1) as pool:
+        reload = pool.submit(yoyo_reload, dsn)
+        while ask("select count(*) from information_schema.processlist where state = 'User lock'") != [(1,)]:
+            assert not reload.done()
+        assert ask("select routine_name from information_schema.routines where routine_name = 'next_due'") == []
+        turn.close()
+        reload.result(60)
+    assert db.jobs.next_due("default") is None
+
+
+@pytest.mark.usefixtures("turn")
+def test_plain_yoyo_says_so_when_its_turn_never_comes(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    socket_of(dsn)
+    execute = Cursor.execute
+
+    def at_once(cursor: Any, query: str, args: object = None) -> Any:
+        return execute(cursor, query.replace("3600", "0"), args)
+
+    monkeypatch.setattr(Cursor, "execute", at_once)
+    with pytest.raises(RuntimeError, match="another migrator"):
+        yoyo_reload(dsn)
 
 
 @pytest.mark.parametrize("lost", ["end_call", "give_batch"])

@@ -104,6 +104,13 @@ def test_a_wake_up_that_finds_nobody_asleep_at_most_cuts_the_next_sleep_short(db
     assert sleeping(conn, 0.2) < 15
 
 
+def test_whoever_waited_before_does_not_interrupt_itself(db: Db, conn: Connection) -> None:
+    sleeping(conn, 0)
+    id = Jobs(conn).enqueue("default")
+    calls_on(conn, "jobs").value("wake", "default")
+    assert db.job(id)["state"] == "AVAILABLE"
+
+
 def test_no_wake_up_is_lost(db: Db, connect: Connect, pool: ThreadPoolExecutor) -> None:
     waiter = connect()
     for _ in range(50):
@@ -131,7 +138,8 @@ def test_an_owner_without_rights_over_others_wakes_them_for_they_sleep_as_the_ow
     [(port,)] = ask("select @@port")
     try:
         migrate(f"mysql://little:x@127.0.0.1:{port}/?ssl_verify_cert=false", "short lived")
-        sleeper = connect()
+        idle, sleeper = connect(), connect()
+        ask("call `short lived`.wait_for_job('default', 0)", on=idle)  # has a place, and may not be interrupted
         with ThreadPoolExecutor(1) as pool:
             slept = pool.submit(ask, "call `short lived`.wait_for_job('default', 60)", on=sleeper)
             while ask(ASLEEP, sleeper.thread_id()) != [(1,)]:

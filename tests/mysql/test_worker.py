@@ -203,6 +203,14 @@ def test_a_scheduled_job_starts_at_its_moment_and_not_before(jobs: Jobs, ask: As
     assert began[0] - asked >= 0.4
 
 
+def test_a_listener_knows_how_long_to_sleep_whatever_the_zone_of_its_session(jobs: Jobs, dsn: str) -> None:
+    jobs.enqueue("default", schedule=datetime.now(UTC) + timedelta(hours=1))
+    with listener.Listener(dsn, "jobs", ("default",)) as ours:
+        due = ours.due_in("default")
+    assert due is not None
+    assert 3500 < due <= 3600
+
+
 def test_a_healthy_long_job_outlives_its_lease_and_runs_once(jobs: Jobs, ask: Ask, start: Any) -> None:
     runs = []
 

@@ -2,6 +2,8 @@
 
 import logging
 import re
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ from typing import Any
 
 import pymysql
 import pytest
+from mysql.conftest import socket_of
 from mysql.servers import MYSQL
 from pymysql.cursors import Cursor
 from yoyo import get_backend, read_migrations
@@ -21,6 +24,7 @@ from ectojob_py.mysql.calls import MysqlCalls
 from ectojob_py.mysql.connection import connect
 
 DATABASE = "jobs_eu"
+SQL = ROOT / "sql/mysql"
 OBJECTS = (
     "select routine_name, definer from information_schema.routines where routine_schema = %s "
     "union all select table_name, definer from information_schema.views where table_schema = %s"
@@ -75,6 +79,28 @@ def test_they_come_stay_and_go(dsn: str, ask: Ask) -> None:
     assert sorted(ask(OBJECTS, DATABASE, DATABASE)) == sorted(plain)
     assert grants(ask) == set()
     assert accounts(ask) == set()
+
+
+@pytest.mark.parametrize("lost", ["version", "enqueue"])
+def test_a_deploy_that_was_cut_off_takes_no_role_away(dsn: str, ask: Ask, lost: str) -> None:
+    migrate(dsn, DATABASE, roles=True)
+    before = grants(ask)
+    ask(f"drop procedure {DATABASE}.{lost}")
+    migrate(dsn, DATABASE)
+    assert definers(ask) == {"jobs_eu_owner@localhost"}
+    assert grants(ask) == before
+
+
+@pytest.mark.skipif(not shutil.which("mariadb"), reason="needs the mariadb client")
+def test_the_client_leaves_an_installation_with_roles_alone(dsn: str, ask: Ask) -> None:
+    migrate(dsn, DATABASE, roles=True)
+    before = (definers(ask), grants(ask), ask("select routine_name, created from information_schema.routines"))
+    command = ["mariadb", "--no-defaults", "--comments", "-uroot", f"--socket={socket_of(dsn)}", DATABASE]
+    with (SQL / "install.sql").open() as script:
+        done = subprocess.run(command, check=False, stdin=script, cwd=SQL, capture_output=True, text=True)
+    assert "there are roles here: use ectojob migrate" in done.stderr
+    assert done.returncode == 1
+    assert (definers(ask), grants(ask), ask("select routine_name, created from information_schema.routines")) == before
 
 
 def test_nobody_logs_in_as_the_definer(dsn: str, ask: Ask) -> None:

@@ -139,6 +139,8 @@ MYSQL_SETTINGS = [
     "auto_increment_increment = 1",
     "insert_id = 7",
     "last_insert_id = 99",
+    "completion_type = 1",
+    "completion_type = 2",
 ]
 
 

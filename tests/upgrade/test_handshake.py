@@ -83,6 +83,7 @@ def place(
         conn = psycopg.connect(dsn, autocommit=True)
     with closing(conn):
         yield dsn, conn
+        pretend(conn, release())
     if request.param in MYSQL:
         migrate(dsn)
     else:
@@ -143,6 +144,25 @@ def test_a_command_refuses_functions_of_another_release(
 def test_migrate_mends_it(conn: psycopg.Connection[Any], dsn: str) -> None:
     pretend(conn, OLDER)
     assert main(["migrate", "--dsn", dsn]) == 0
+    assert Jobs(conn).version() == release()
+
+
+@pytest.mark.parametrize("roles", [None, True])
+def test_an_older_release_does_not_replace_newer_functions(place: tuple[str, Any], roles: bool | None) -> None:
+    dsn, conn = place
+    major, minor, _ = release().split(".")
+    next_one = f"{major}.{int(minor) + 1}.0"
+    pretend(conn, next_one)
+    with pytest.raises(SetupError, match=f"has ectojob {next_one}, and this is {release()}") as caught:
+        migrate(dsn, roles=roles)
+    assert f"Install ectojob {major}.{int(minor) + 1} or later here" in caught.value.hint
+    assert Jobs(conn).version() == next_one
+
+
+def test_a_third_number_is_no_later_release(place: tuple[str, Any]) -> None:
+    dsn, conn = place
+    pretend(conn, f"{release().rpartition('.')[0]}.99")
+    migrate(dsn)
     assert Jobs(conn).version() == release()
 
 

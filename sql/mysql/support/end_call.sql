@@ -12,7 +12,7 @@ comment 'Internal. Does nothing in the caller''s transaction, who calls wake aft
 needs to wake.'
 begin
     if p_own then
-        commit;
+        commit and no chain no release;
         begin
             -- The jobs are safe by now, and a wake-up decides nothing, so that whatever hinders it must not be raised.
             declare continue handler for sqlexception begin end;

@@ -3,7 +3,7 @@
 /*!80000 drop procedure if exists give_batch */ //
 
 create /*M! or replace */ procedure give_batch(
-    p_token bigint
+    p_token bigint unsigned
 )
 sql security invoker
 reads sql data

@@ -17,7 +17,7 @@ begin
     begin
         begin
             declare continue handler for 1305 begin end;  -- a deadlock has taken the savepoint with it
-            if v_own then rollback; elseif not v_own then rollback to savepoint ectojob; end if;
+            if v_own then rollback and no chain no release; elseif not v_own then rollback to savepoint ectojob; end if;
         end;
         resignal;
     end;
