@@ -13,12 +13,12 @@ begin
     declare v_place integer default 1;
     declare v_name varchar(64) character set utf8mb4;
     declare v_holder bigint unsigned;
-    declare continue handler for 1094 begin end;  -- it has gone meanwhile
+    declare continue handler for 1094, 1095 begin end;  -- it has gone meanwhile, or is not ours to interrupt
 
     while v_place <= 16 do
         call waiter_lock(p_queue, v_place, v_name);
         set v_holder = is_used_lock(v_name);
-        if v_holder is not null then
+        if v_holder <> connection_id() then  -- whoever waited before has the place still
             kill query v_holder;
         end if;
         set v_place = v_place + 1;
