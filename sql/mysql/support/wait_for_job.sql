@@ -15,8 +15,10 @@ JQ002.'
 begin
     declare v_place integer default 1;
     declare v_name varchar(64) character set utf8mb4;
+    declare v_queue varchar(48) character set utf8mb4;
 
     call check_queue(p_queue);
+    set v_queue = p_queue;
     take_place: while v_place <= 16 do
         call waiter_lock(p_queue, v_place, v_name);
         if is_used_lock(v_name) = connection_id() or get_lock(v_name, 0) then
@@ -25,14 +27,11 @@ begin
         set v_place = v_place + 1;
     end while;
 
-    -- In one statement, so that a wake-up either finds it asleep or the job was there when it looked.
+    -- In one statement, so that a wake-up either finds it asleep or the job was there when it looked. min() reads one
+    -- end of an index, see next_due; for exists the servers choose the primary key, and read every job of the queue.
     select if(
-        exists (
-            select 1
-            from job
-            join queue on queue.name = job.queue and queue.paused_at is null
-            where job.queue = p_queue and job.state = 'AVAILABLE'
-        ),
+        (select min(job.priority) from job where job.queue = v_queue and job.state = 'AVAILABLE') is not null
+        and exists (select 1 from queue where queue.name = v_queue and queue.paused_at is null),
         1,
         sleep(p_seconds)
     ) as look;
