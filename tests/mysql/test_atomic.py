@@ -199,6 +199,13 @@ def test_the_callers_sql_mode_changes_nothing(db: Db, conn: Connection, ask: Ask
     jobs.complete("default", id, 1)
 
 
+@pytest.mark.parametrize(("call", "depth"), [("enqueue", 100), ("enqueue", 9999), ("enqueue_many", 99)])
+def test_what_is_nested_deeper_than_the_server_reads_is_a_bad_argument(db: Db, call: str, depth: int) -> None:
+    document = f'{{"a": {"[" * depth}{"]" * depth}}}'
+    with db.refuses("22023"):
+        db.raw.value(call, "default", document if call == "enqueue" else f"[{document}]")
+
+
 def test_a_select_and_a_trigger_can_enqueue(db: Db, conn: Connection, ask: Ask) -> None:
     [(id,)] = ask("select jobs.enqueue_id('default', '{}', null, null, null, null)", on=conn)
     assert db.job(id)["state"] == "AVAILABLE"

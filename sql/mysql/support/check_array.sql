@@ -11,11 +11,16 @@ comment 'Internal. 22023 unless params is a JSON array, and each of its elements
 begin
     declare v_place integer;
     declare v_item longtext character set utf8mb4;
+    declare v_is_array boolean default false;
+    declare continue handler for 3157 begin end;  -- MySQL: nested too deep
 
     if p_params is null then
         call raise_invalid('params must not be null', 'Pass an array of JSON objects; an empty one enqueues nothing.');
     end if;
-    if not json_valid(p_params) or json_type(p_params) <> 'ARRAY' then
+    if json_valid(p_params) and json_type(p_params) = 'ARRAY' then
+        set v_is_array = true;
+    end if;
+    if not v_is_array then
         call raise_invalid('params must be a JSON array of objects', 'An empty array enqueues nothing.');
     end if;
 

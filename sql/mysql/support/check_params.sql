@@ -11,6 +11,7 @@ comment 'Internal. 22023 unless params is a JSON object.'
 begin
     declare v_type varchar(20) character set utf8mb4 default if(p_params is null, null, 'malformed');
     declare continue handler for 4035 begin end;  -- MariaDB: half a surrogate pair is valid, and broken
+    declare continue handler for 3157 begin end;  -- MySQL: nested too deep
 
     if json_valid(p_params) then
         set v_type = json_type(p_params);
