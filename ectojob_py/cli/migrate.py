@@ -1,14 +1,18 @@
 """``ectojob migrate``: deploying, and undoing it."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from ectojob_py import migrate as deployment
+from ectojob_py.cli.failures import said_by_database
 from ectojob_py.cli.options import AsJson, Chosen, Dsn, Schema, chosen
 from ectojob_py.cli.output import report
-from ectojob_py.errors import BadUsage
+from ectojob_py.engine import room_of
+from ectojob_py.errors import BadUsage, SetupError
 
 
 def migrate(
@@ -40,7 +44,8 @@ def migrate(
 def _apply(choice: Chosen, roles: bool | None) -> None:
     with choice.connected(deploying=True):
         pass  # says so when it can't be reached
-    applied = deployment.migrate(choice.dsn, choice.schema, roles)
+    with _allowed(choice):
+        applied = deployment.migrate(choice.dsn, choice.schema, roles)
     with choice.connected() as session:
         version = session.jobs.version()
     document = {"schema": choice.schema, "applied": applied, "reloaded": True, "version": version}
@@ -54,9 +59,23 @@ def _apply(choice: Chosen, roles: bool | None) -> None:
 def _roll_back(choice: Chosen, yes: bool) -> None:
     if not yes:
         _ask(choice)
-    undone = deployment.rollback(choice.dsn, choice.schema)
+    with _allowed(choice):
+        undone = deployment.rollback(choice.dsn, choice.schema)
     said = [f"rolled back {id}" for id in undone] or ["there was nothing to roll back"]
     report(choice.as_json, {"schema": choice.schema, "rolled_back": undone}, *said)
+
+
+@contextmanager
+def _allowed(choice: Chosen) -> Iterator[None]:
+    """Say who may deploy, when whoever is logged in may not."""
+    room = room_of(choice.dsn, "session")
+    try:
+        yield
+    except room.Error as error:
+        if not room.is_forbidden(error):
+            raise
+        hint = room_of(choice.dsn, "migrate").who_may(choice.dsn, choice.schema)
+        raise SetupError(said_by_database(error), hint) from error
 
 
 def _ask(choice: Chosen) -> None:

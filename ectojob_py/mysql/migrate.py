@@ -47,6 +47,11 @@ def has_migrations(dsn: str, schema: str) -> bool:
         return not {"migration", "_yoyo_migration"}.isdisjoint(table for (table,) in cursor.fetchall())
 
 
+def who_may(_dsn: str, schema: str) -> str:
+    """Say who may deploy to the database ``schema``."""
+    return f"Deploying takes all privileges on database {schema}; --roles takes CREATE USER, too."
+
+
 def _uri(dsn: str, schema: str, holder: int) -> str:
     """Return the dsn as yoyo takes it: with settings that are text, for it knows no others.
 

@@ -16,9 +16,23 @@ def turn(dsn: str, schema: str) -> Iterator[str]:
     """Yield yoyo's form of the dsn while no other migrator runs; create the schema if need be."""
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute("select pg_advisory_lock(hashtextextended('ectojob migrate ' || %s, 0))", [schema])
-        if conn.execute("select from pg_namespace where nspname = %s", [schema]).fetchone() is None:
+        query = "select has_schema_privilege(oid, 'create') from pg_namespace where nspname = %s"
+        row = conn.execute(query, [schema]).fetchone()
+        if row is None:
             conn.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
+        elif not row[0]:  # yoyo would see no tables, or wait for a lock
+            raise psycopg.errors.InsufficientPrivilege(f"permission denied for schema {schema}")
         yield _uri(dsn, schema)
+
+
+def who_may(dsn: str, schema: str) -> str:
+    """Say who may deploy to a schema."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        row = conn.execute("select pg_get_userbyid(nspowner) from pg_namespace where nspname = %s", [schema]).fetchone()
+        who = f"a role with CREATE on database {conn.info.dbname}"
+    if row is not None:
+        who = f"role {row[0]}, which owns schema {schema}, or a member of it"
+    return f"Deploying takes {who}; --roles takes CREATEROLE, too."
 
 
 def has_migrations(dsn: str, schema: str) -> bool:

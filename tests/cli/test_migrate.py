@@ -42,6 +42,44 @@ def test_it_reloads_functions_when_nothing_is_pending(ectojob: Command, db: Db, 
     assert db.jobs.next_due("default") is None
 
 
+def test_who_may_not_deploy_is_told_who_may(ectojob: Command, ask: Ask, dsn: str) -> None:
+    if dsn.startswith("mysql:"):
+        ask("create user stranger")
+        stranger, there, to_be = dsn.replace("root", "stranger"), "privileges on database jobs;", "on database jobs_eu;"
+    else:
+        ask("create role stranger login")
+        stranger, there, to_be = f"{dsn} user=stranger", "role jobs_owner, which owns", "CREATE on database cli"
+    try:
+        assert ectojob("migrate", "--roles").code == 0
+        for args, says in ([], there), (["--roles"], there), (["--rollback", "--yes"], there), (EU, to_be):
+            result = ectojob("migrate", *args, "--dsn", stranger)
+            assert result.code == 1, args
+            assert [line.partition(":")[0] for line in result.err.splitlines()] == ["error", "hint"], result.err
+            assert "denied" in result.err, args
+            assert says in result.err, args
+        assert ectojob("queues").code == 0
+    finally:
+        ectojob("migrate", "--no-roles")
+        ask("drop user stranger")
+
+
+def test_who_may_create_in_the_schema_but_owns_nothing_is_told_who_does(ectojob: Command, ask: Ask, dsn: str) -> None:
+    if dsn.startswith("mysql:"):
+        pytest.skip("nothing has an owner there")
+    ask("create role stranger login")
+    try:
+        ask("grant all on schema jobs to stranger")
+        ask("grant all on all tables in schema jobs to stranger")
+        ask("grant execute on function jobs.version to stranger")
+        result = ectojob("migrate", "--dsn", f"{dsn} user=stranger")
+        assert result.code == 1
+        assert "must be owner of" in result.err
+        assert "hint: Deploying takes role postgres, which owns schema jobs, or a member of it" in result.err
+    finally:
+        ask("drop owned by stranger")
+        ask("drop role stranger")
+
+
 def test_rollback_asks_first(ectojob: Command, migrations: list[str]) -> None:
     ectojob("migrate", *EU)
     ectojob("enqueue", "default", *EU)
