@@ -12,7 +12,7 @@ comment 'Internal. Always raises: JQ004, or what check_key has to say of the key
 begin
     declare v_text varchar(128) character set utf8mb4 default left(concat(
         'job ', p_id, ' in queue ', quote(left(p_queue, 48)), ' is not FAILED',
-        ' HINT: select id, state from job shows what it is.'
+        ' HINT: the view job_state shows what it is.'
     ), 128);
 
     call check_key(p_queue, p_id, 0);
