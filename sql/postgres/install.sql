@@ -153,6 +153,7 @@ select not exists (select from migration where id = '0006_job_pkey_room') as pen
 \ir ectojob/ectojob_plan.sql
 \ir ectojob/ectojob_advance.sql
 \ir ectojob/ectojob_take.sql
+\ir ectojob/ectojob_lock.sql
 \ir ectojob/ectojob_grant.sql
 \ir ectojob/ectojob_replace.sql
 \ir ectojob/ectojob_return_plan.sql

@@ -353,13 +353,15 @@ def test_it_waits_no_longer_than_it_may(conn: Conn, connect: Any, elixir: NewEct
     assert begun is not None
     with ectojob.repo.transaction():
         ectojob.delete(begun)
-        with pytest.raises(psycopg.errors.LockNotAvailable):
+        with pytest.raises(psycopg.errors.LockNotAvailable, match="locked by someone else") as adopted:
             adopt(conn, lock_timeout=timedelta(milliseconds=50))
     adopt(conn)
     with connect(autocommit=False) as other:
         other.execute("select from public.jobs")
-        with pytest.raises(psycopg.errors.LockNotAvailable):
+        with pytest.raises(psycopg.errors.LockNotAvailable, match="locked by someone else") as returned:
             unadopt(conn, lock_timeout=timedelta(milliseconds=50))
+    for refusal in (adopted, returned):
+        assert "call again" in str(refusal.value.diag.message_hint)
     [(timeout,)] = conn.execute("show lock_timeout").fetchall()
     assert timeout == "0"
     unadopt(conn)

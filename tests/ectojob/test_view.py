@@ -559,7 +559,8 @@ def test_dropping_the_view_leaves_nothing_but_the_queue(conn: Conn, jobs: Jobs, 
         ("emails", "public.'; drop", "does not name a relation"),
         ("emails", None, "does not name a relation"),
         ("emails", f"public.{'j' * 54}", "at most 53 bytes|does not name"),
-        ("emails", "nowhere.jobs", 'schema "nowhere" does not exist'),
+        ("emails", "nowhere.jobs", "schema nowhere is not there"),
+        ("emails", "jobs.job", "or has a relation job already"),
     ],
 )
 def test_bad_arguments_are_refused(conn: Conn, jobs: Jobs, queue: str, relation: str | None, error: str) -> None:

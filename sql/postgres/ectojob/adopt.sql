@@ -16,7 +16,6 @@ as $$
 declare
     v_parts constant text[] := ectojob_relation(adopt.relation);
     v_name constant text := format('%I.%I', v_parts[1], v_parts[2]);
-    v_timeout constant text := current_setting('lock_timeout');
     v_plan jsonb;
 begin
     perform check_queue_name(adopt.queue);
@@ -27,12 +26,7 @@ begin
             hint = 'Pass EctoJob''s schema_prefix (public without one) and table_name.';
     end if;
     if adopt.dry_run is not true then
-        perform set_config(
-            'lock_timeout', least(ceil(1000 * extract(epoch from adopt.lock_timeout)), 2147483647)::text, true
-        );
-        execute format('lock table %s in access exclusive mode', v_name);
-        lock table job in share row exclusive mode;
-        perform set_config('lock_timeout', v_timeout, true);
+        perform ectojob_lock(v_name, adopt.lock_timeout);
     end if;
 
     v_plan := ectojob_plan(adopt.queue, v_name::regclass);

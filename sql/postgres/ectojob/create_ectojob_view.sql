@@ -40,6 +40,13 @@ begin
             ),
             hint = 'A queue has one such view at most: see the table ectojob_view, and drop_ectojob_view.';
     end if;
+    if to_regnamespace(quote_ident(v_parts[1])) is null
+        or to_regclass(format('%I.%I', v_parts[1], v_parts[2])) is not null
+    then
+        raise object_not_in_prerequisite_state using
+            message = format('schema %I is not there, or has a relation %I already', v_parts[1], v_parts[2]),
+            hint = 'Create the schema first; a table with jobs is for adopt, which puts the view in its place.';
+    end if;
     perform ectojob_expose(create_ectojob_view.queue, v_model);
     perform ectojob_attach(create_ectojob_view.queue, v_model);
 end

@@ -24,7 +24,14 @@ begin
     perform set_config(
         'lock_timeout', least(ceil(1000 * extract(epoch from unadopt.lock_timeout)), 2147483647)::text, true
     );
-    perform ectojob_give_back(ectojob_detach(unadopt.queue));
+    begin
+        perform ectojob_give_back(ectojob_detach(unadopt.queue));
+    exception
+        when lock_not_available then
+            raise lock_not_available using
+                message = format('the view or job is locked by someone else: %s', sqlerrm),
+                hint = 'Nothing has changed: call again, or with a longer lock_timeout. pg_locks shows who has it.';
+    end;
     perform set_config('lock_timeout', v_timeout, true);
     return v_plan;
 end
