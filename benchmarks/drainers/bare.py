@@ -2,8 +2,8 @@
 
 ``one``: claim 100 by one UPDATE, then one DELETE per job, each committed. ``write``: as ``one``, with a row inserted in
 each job's transaction. ``hundred``: claim 100, delete them by one statement. ``delete``: ``delete ... skip locked`` of
-100. ``listen``: hear notifications, and no more. ``claim``: claim on hearing one. Jobs are read as the driver returns
-them; nothing is done.
+100. ``listen``: hear notifications, and no more. ``answer``: notify on hearing one. ``claim``: claim on hearing one.
+Jobs are read as the driver returns them; nothing is done.
 """
 
 import sys
@@ -69,6 +69,13 @@ def listen(conn: Connection, progress: Progress) -> None:
         progress.tell()
 
 
+def answer(conn: Connection, _progress: Progress) -> None:
+    """Notify on hearing a notification."""
+    conn.execute('listen "bare.bench"')
+    while list(conn.notifies(stop_after=1)):
+        conn.execute("select pg_notify('bare.answer', '')")
+
+
 def claim(conn: Connection, progress: Progress) -> None:
     """Claim on hearing one."""
     conn.execute('listen "bare.bench"')
@@ -77,7 +84,7 @@ def claim(conn: Connection, progress: Progress) -> None:
         progress.tell()
 
 
-MODES = {mode.__name__: mode for mode in (one, write, for_ever, hundred, delete, listen, claim)}
+MODES = {mode.__name__: mode for mode in (one, write, for_ever, hundred, delete, listen, answer, claim)}
 
 
 def main(dsn: str, mode: str, hands: int) -> None:

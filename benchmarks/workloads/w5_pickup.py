@@ -1,4 +1,8 @@
-"""W5: how soon a sleeping worker's handler begins, beside what a bare NOTIFY takes between two sessions."""
+"""W5: how soon a sleeping worker's handler begins, beside what a bare NOTIFY takes between two sessions.
+
+Once from the COMMIT of the enqueue on, which is when there is a job, beside a NOTIFY there and back; and once from
+before the statement, so that the enqueue counts, too, beside a NOTIFY one way.
+"""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -6,37 +10,51 @@ from random import expovariate
 from statistics import median, quantiles
 from time import monotonic, sleep
 
+import psycopg
+
 from benchmarks.crew import crew, drainer
 from benchmarks.lab import LIMITS, QUEUE, Lab
 from benchmarks.measure import Contestant, Group, Sample
 from benchmarks.size import Size
 
 NOTIFY = "bare NOTIFY to a session that listens"
+ROUND_TRIP = "bare NOTIFY to a session that answers by another"
 _ASLEEP = 0.04
 """Seconds after which an idle worker sleeps."""
 
 
 def groups(lab: Lab, size: Size) -> Iterator[Group]:
-    """Compare from before the statement to the first line of the handler; both on this machine's clock."""
+    """Compare what happens until the first line of the handler, by this machine's clock."""
     enqueue = partial(lab.conn.execute, "select jobs.enqueue(%s)", [QUEUE], prepare=True)
     notify = partial(lab.conn.execute, "select pg_notify('bare.bench', '')", prepare=True)
     insert = partial(lab.conn.execute, (LIMITS / "notify.sql").read_text(), prepare=True)
-    yield Group(
-        "w5",
-        f"pickup by a sleeping worker, {size.pings} times (lower is better)",
-        [
-            Contestant(NOTIFY, partial(pickup, lab, drainer("bare", lab.dsn, "listen", "1"), notify, size.pings)),
+
+    def queues(limit: str, committed: bool) -> list[Contestant]:
+        bare, ours = drainer("bare", lab.dsn, "claim", "1"), drainer("ours", lab.dsn, "tell", "4")
+        return [
             Contestant(
                 "bare INSERT that notifies, UPDATE on hearing it",
-                partial(pickup, lab, drainer("bare", lab.dsn, "claim", "1"), insert, size.pings),
-                limit=NOTIFY,
+                partial(pickup, lab, bare, insert, size.pings, committed),
+                limit=limit,
             ),
             Contestant(
                 "jobs.enqueue to Worker(perform)",
-                partial(pickup, lab, drainer("ours", lab.dsn, "tell", "4"), enqueue, size.pings),
-                limit=NOTIFY,
+                partial(pickup, lab, ours, enqueue, size.pings, committed),
+                limit=limit,
             ),
-        ],
+        ]
+
+    listen = drainer("bare", lab.dsn, "listen", "1")
+    yield Group(
+        "w5",
+        f"pickup by a sleeping worker, {size.pings} times, from before the enqueue (lower is better)",
+        [Contestant(NOTIFY, partial(pickup, lab, listen, notify, size.pings)), *queues(NOTIFY, committed=False)],
+        unit="ms",
+    )
+    yield Group(
+        "w5",
+        f"pickup by a sleeping worker, {size.pings} times, from the enqueue's COMMIT (lower is better)",
+        [Contestant(ROUND_TRIP, partial(round_trip, lab, size.pings)), *queues(ROUND_TRIP, committed=True)],
         unit="ms",
     )
     yield Group(
@@ -50,8 +68,8 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
     )
 
 
-def pickup(lab: Lab, command: list[str], send: Callable[[], object], pings: int) -> Sample:
-    """Send when the receiver sleeps, so many times."""
+def pickup(lab: Lab, command: list[str], send: Callable[[], object], pings: int, committed: bool = False) -> Sample:
+    """Send when the receiver sleeps, so many times; ``committed``: begin to count when the sender was told so."""
     latencies: list[float] = []
     lab.clear()
     with crew([command]) as receiver:
@@ -62,10 +80,33 @@ def pickup(lab: Lab, command: list[str], send: Callable[[], object], pings: int)
             sleep(_ASLEEP)
             before, sent = receiver.done, monotonic()
             send()
+            if committed:
+                sent = monotonic()
             if not any(done > before for done in receiver.progress(monotonic() + 10)):
                 raise RuntimeError(f"{command} did not hear it in 10 s")
             if number >= 5:
                 latencies.append((receiver.at - sent) * 1000)
+    return _sample(latencies)
+
+
+def round_trip(lab: Lab, pings: int) -> Sample:
+    """Notify a session that sleeps and answers, so many times, until the answer is here."""
+    latencies: list[float] = []
+    with (
+        psycopg.connect(lab.dsn, autocommit=True) as conn,
+        crew([drainer("bare", lab.dsn, "answer", "1")]) as receiver,
+    ):
+        conn.execute('listen "bare.answer"')
+        receiver.go()
+        sleep(1.5)  # it connects
+        for number in range(pings + 5):
+            sleep(_ASLEEP)
+            sent = monotonic()
+            conn.execute("select pg_notify('bare.bench', '')", prepare=True)
+            if not list(conn.notifies(timeout=10, stop_after=1)):
+                raise RuntimeError("there was no answer in 10 s")
+            if number >= 5:
+                latencies.append((monotonic() - sent) * 1000)
     return _sample(latencies)
 
 
