@@ -60,6 +60,8 @@ class Actor:
     named: set[str | int] = field(default_factory=set)
     """Rows that it may have locked without changing them."""
     waits: tuple[Step, Call] | None = None
+    waited: World = field(default_factory=dict)
+    """What was committed when it was last seen waiting."""
     raised: bool = False
     killed: bool = False
     swept: bool = False
@@ -155,7 +157,7 @@ class Explorer:
         if step.blocked:
             self.seen["blocked"] += 1
             assert self._in_the_way(actor, call), f"{call} waits, and nobody has what it names"
-            actor.waits = step, call
+            actor.waits, actor.waited = (step, call), self.committed
         else:
             self._settle(actor, call, *step.result)
 
@@ -188,6 +190,11 @@ class Explorer:
         """Judge a call that has returned."""
         self.clock = answer.until
         before = _overlaid(self.committed, actor.own)
+        if actor.waits and answer.code != "JQ002" and not names(call, self.start) & actor.waited.keys():
+            # The jobs it waited for were gone: who has locked such a row may let go of it before his transaction ends,
+            # PostgreSQL at once and InnoDB when it purges the row. So the answer may be from before the last COMMIT,
+            # and the view, too, or from in between. Had it changed anything, its own COMMIT would show that.
+            before = view = _overlaid(actor.waited, actor.own)
         locked = {key for other in self._others(actor) for key in other.own}
         perhaps = {key for other in self._others(actor) for key in self._perhaps(other)}
         if call.function == "drop_queue":
@@ -238,8 +245,10 @@ class Explorer:
             assert monotonic() < deadline, f"{call} waits for nobody"
             sleep(0.001)
         if step.done:
-            actor.waits = None
             self._settle(actor, call, *step.result)
+            actor.waits = None
+        else:
+            actor.waited = self.committed
 
     # At last
 
@@ -269,13 +278,13 @@ def _overlaid(world: World, own: World) -> World:
     return {key: row for key, row in {**world, **own}.items() if row}
 
 
-def failing(scripts: Sequence[Script], order: Sequence[int], seed: Any = None) -> str:
-    """Return how to have this order again."""
+def failing(scripts: Sequence[Script], order: Sequence[int], seed: int | None = None) -> str:
+    """Return how to have this order again; ``seed``: the ECTOJOB_SEED of the run, if it was drawn."""
     lines = [f"{n}: {'; '.join(map(str, script.calls))}; {script.commits=}" for n, script in enumerate(scripts)]
-    return "\n".join([f"order {list(order)}, seed {seed}", *lines])
+    return "\n".join([f"order {list(order)}" + (f", ECTOJOB_SEED={seed}" if seed else ""), *lines])
 
 
-def explored(explorer: Explorer, scripts: Sequence[Script], order: Sequence[int], seed: Any = None) -> None:
+def explored(explorer: Explorer, scripts: Sequence[Script], order: Sequence[int], seed: int | None = None) -> None:
     """Explore; a failure says which order it was."""
     try:
         explorer.explore(scripts, order)

@@ -42,8 +42,7 @@ def test_every_order_of_two_transactions(explorer: Explorer, one: str, two: str)
 @pytest.mark.timeout(600 * SCALE)
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_orders_of_three_calls_at_random(explorer: Explorer, batch: int) -> None:
-    seed = SEED * BATCHES + batch
-    random = Random(seed)
+    random = Random(SEED * BATCHES + batch)
     for _ in range(TRIPLES):
         calls = [CALLS[name](explorer.keys) for name in random.choices(list(CALLS), k=3)]
         # One time in four, two of them in one transaction.
@@ -51,5 +50,5 @@ def test_orders_of_three_calls_at_random(explorer: Explorer, batch: int) -> None
         scripts = [Script(calls, random.random() < 0.8) for calls in transactions]
         order = [n for n, script in enumerate(scripts) for _ in (*script.calls, "its end")]
         random.shuffle(order)
-        explored(explorer, scripts, order, seed)
+        explored(explorer, scripts, order, SEED)
     explorer.nothing_is_stuck()
