@@ -1,9 +1,14 @@
-"""How a worker connects."""
+"""How to connect."""
 
 from psycopg import conninfo
 
+# Not what the server, database or role has by default: Python's strings need an encoding that has all characters, and
+# that psycopg decodes, which SQL_ASCII isn't.
+_ENCODING = {"client_encoding": "utf8"}
+
 # A peer that vanished without a word is noticed after 15 s instead of two hours.
-_DEFAULTS = {
+_WORKERS = {
+    **_ENCODING,
     "application_name": "ectojob",
     "connect_timeout": "10",
     "keepalives_idle": "5",
@@ -13,6 +18,15 @@ _DEFAULTS = {
 }
 
 
+def with_encoding(dsn: str) -> str:
+    """Return the dsn with the encoding that Python's strings need, where it says nothing itself."""
+    return _with(dsn, _ENCODING)
+
+
 def with_defaults(dsn: str) -> str:
     """Return the dsn with a worker's settings where it says nothing itself."""
-    return conninfo.make_conninfo("", **{**_DEFAULTS, **conninfo.conninfo_to_dict(dsn)})
+    return _with(dsn, _WORKERS)
+
+
+def _with(dsn: str, defaults: dict[str, str]) -> str:
+    return conninfo.make_conninfo("", **{**defaults, **conninfo.conninfo_to_dict(dsn)})

@@ -8,13 +8,14 @@ from urllib.parse import urlencode
 import psycopg
 from psycopg import conninfo, sql
 
+from ectojob_py.postgres.dsn import with_encoding
 from ectojob_py.release import ROOT
 
 
 @contextmanager
 def turn(dsn: str, schema: str) -> Iterator[str]:
     """Yield yoyo's form of the dsn while no other migrator runs; create the schema if need be."""
-    with psycopg.connect(dsn, autocommit=True) as conn:
+    with psycopg.connect(with_encoding(dsn), autocommit=True) as conn:
         conn.execute("select pg_advisory_lock(hashtextextended('ectojob migrate ' || %s, 0))", [schema])
         query = "select has_schema_privilege(oid, 'create') from pg_namespace where nspname = %s"
         row = conn.execute(query, [schema]).fetchone()
@@ -27,7 +28,7 @@ def turn(dsn: str, schema: str) -> Iterator[str]:
 
 def who_may(dsn: str, schema: str) -> str:
     """Say who may deploy to a schema."""
-    with psycopg.connect(dsn, autocommit=True) as conn:
+    with psycopg.connect(with_encoding(dsn), autocommit=True) as conn:
         row = conn.execute("select pg_get_userbyid(nspowner) from pg_namespace where nspname = %s", [schema]).fetchone()
         who = f"a role with CREATE on database {conn.info.dbname}"
     if row is not None:
@@ -41,14 +42,14 @@ def has_migrations(dsn: str, schema: str) -> bool:
         "select from pg_class where relnamespace = (select oid from pg_namespace where nspname = %s) "
         "and relname in ('migration', '_yoyo_migration')"
     )
-    with psycopg.connect(dsn, autocommit=True) as conn:
+    with psycopg.connect(with_encoding(dsn), autocommit=True) as conn:
         return conn.execute(query, [schema]).fetchone() is not None
 
 
 def set_roles(dsn: str, schema: str, wanted: bool) -> None:
     """Do what ``roles.sql`` or ``roles.rollback.sql`` does in psql, in one transaction, too."""
     script = ROOT / "sql/postgres" / ("roles.sql" if wanted else "roles.rollback.sql")
-    with psycopg.connect(dsn) as conn:
+    with psycopg.connect(with_encoding(dsn)) as conn:
         conn.execute(sql.SQL("set local search_path = {}, pg_temp").format(sql.Identifier(schema)))
         for name in re.findall(r"^\\ir (\w\S+)", script.read_text(), re.MULTILINE):
             conn.execute((script.parent / name).read_bytes())
@@ -57,5 +58,5 @@ def set_roles(dsn: str, schema: str, wanted: bool) -> None:
 def _uri(dsn: str, schema: str) -> str:
     """Return yoyo's form of the dsn; it sets the search path that every migration and function relies on."""
     path = f"{sql.Identifier(schema).as_string()}, pg_temp"
-    parameters = {**conninfo.conninfo_to_dict(dsn), "schema": path}
+    parameters = {**conninfo.conninfo_to_dict(with_encoding(dsn)), "schema": path}
     return f"postgresql+psycopg://?{urlencode(parameters)}"

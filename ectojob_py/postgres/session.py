@@ -14,6 +14,7 @@ from psycopg.types.json import set_json_loads
 
 from ectojob_py.client import Jobs
 from ectojob_py.errors import BadUsage
+from ectojob_py.postgres.dsn import with_encoding
 from ectojob_py.session import Json, Row
 
 Error = psycopg.Error
@@ -57,7 +58,7 @@ class Session:
         options: dict[str, Any] = {"autocommit": True, "fallback_application_name": "ectojob"}
         if "connect_timeout" not in conninfo_to_dict(dsn) and "PGCONNECT_TIMEOUT" not in os.environ:
             options["connect_timeout"] = _CONNECT_TIMEOUT
-        self._conn = psycopg.connect(dsn, **options)
+        self._conn = psycopg.connect(with_encoding(dsn), **options)
         self._schema = schema
         set_json_loads(_undecoded, self._conn)
         self.jobs = Jobs(self._conn, schema)

@@ -17,7 +17,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic, sleep
-from typing import Any
 
 import pytest
 from contract.harness import Dialect, Mysql, Postgres

@@ -12,10 +12,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from ectojob_py import Job, Jobs, SetupError, Worker
 from ectojob_py.bell import Bell
+from ectojob_py.cli import main
+from ectojob_py.migrate import migrate
 from ectojob_py.postgres import frontier
 from ectojob_py.postgres.listener import Listener
 from ectojob_py.shift import Shift
@@ -100,6 +103,23 @@ def test_an_error_that_cannot_be_written_as_it_is_costs_no_more_than_its_attempt
     state, _, _, told = row(conn, id)
     assert state == "FAILED"
     assert said in told
+
+
+@pytest.mark.parametrize("encoding", ["latin1", "sql_ascii"])
+def test_what_the_database_says_of_encodings_is_not_for_workers_nor_for_the_command_line(
+    conn: Conn, dsn: str, start_worker: StartWorker, capsys: pytest.CaptureFixture[str], encoding: str
+) -> None:
+    jobs = Jobs(conn)
+    ids = jobs.enqueue_many("default", [{"price": "1 \u20ac"}, {}])
+    database = sql.Identifier(conn.info.dbname)
+    conn.execute(sql.SQL("alter database {} set client_encoding = {}").format(database, encoding))
+    migrate(dsn)
+    assert main(["jobs", "--params", "--dsn", dsn]) == 0
+    assert "1 \u20ac" in capsys.readouterr().out
+    prices = []
+    start_worker(perform=lambda _conn, job: prices.append(job.params.get("price")), max_demand=1)
+    until(lambda: all(gone(conn, id) for id in ids))
+    assert prices == ["1 \u20ac", None]
 
 
 def test_a_conflict_that_a_handler_went_on_from_is_no_reason_to_run_it_again(
