@@ -33,7 +33,9 @@ WORKLOADS = {
 
 
 def main(
-    full: Annotated[bool, typer.Option(help="The sizes of PERFORMANCE.md, five rounds; more than an hour.")] = False,
+    full: Annotated[
+        bool, typer.Option(help="The sizes that figures are quoted from, five rounds; more than an hour.")
+    ] = False,
     only: Annotated[str, typer.Option(help=f"Some of {','.join(WORKLOADS)}.")] = "",
     fsync: Annotated[str, typer.Option(help="on, off, or on,off, as --full does.")] = "",
     rounds: Annotated[int | None, typer.Option(help="How often everything is measured.")] = None,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Size:
-    """Sizes of the default run; ``FULL`` is what PERFORMANCE figures are quoted from."""
+    """Sizes of the default run; ``FULL`` is what figures are quoted from."""
 
     rounds: int = 2
     seconds: int = 2

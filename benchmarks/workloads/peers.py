@@ -22,7 +22,7 @@ INSERT = "bare INSERT into an equal table"
 
 
 def groups(lab: Lab, size: Size) -> Iterator[Group]:
-    """Compare what PERFORMANCE.md's last table compares; each peer has a database of its own on the same server."""
+    """Compare enqueuing, draining and pickup; each peer has a database of its own on the same server."""
     peers = [peer for peer in PEERS if peer.installed]
     if missing := [peer.name for peer in PEERS if not peer.installed]:
         print(f"Not installed, so not compared with: {', '.join(missing)}. Install them: make bench-peers")

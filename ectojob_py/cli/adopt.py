@@ -17,7 +17,12 @@ from ectojob_py.errors import BadUsage, SetupError
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would happen; takes no lock.")]
 LockTimeout = Annotated[
     timedelta,
-    typer.Option(parser=duration, metavar="DURATION", help="Wait this long for a lock, and hold others up as long."),
+    typer.Option(
+        parser=duration,
+        metavar="DURATION",
+        show_default="2s",
+        help="Wait this long for a lock, and hold others up as long.",
+    ),
 ]
 Tries = Annotated[int, typer.Option(min=1, metavar="N", help="Try how often to get the locks, with pauses.")]
 

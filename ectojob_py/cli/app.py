@@ -57,6 +57,6 @@ def ectojob(
 
     See it all at work: ectojob demo
 
-    Exit codes: 0 done, 1 refused or unreachable, 2 wrong usage, 3 a worker left jobs behind, 130 Ctrl-C.
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong usage, 3 a worker left jobs behind, 130 Ctrl-C (work: 0).
     """
     ctx.obj = Chosen().over(dsn, schema, as_json)

@@ -4,17 +4,20 @@ from typing import Annotated
 
 import typer
 
-from ectojob_py.cli.options import Dsn, chosen
+from ectojob_py.cli.options import chosen
 
 
 def demo(
     ctx: typer.Context,
     psql: Annotated[bool, typer.Option("--psql", help="Open psql on the demo's database, and look around.")] = False,
-    dsn: Dsn = None,
+    dsn: Annotated[
+        str | None,
+        typer.Option("--dsn", metavar="DSN", help="Use this PostgreSQL database instead, and leave the shop there."),
+    ] = None,
 ) -> None:
     """Run a small shop: orders become receipts, workers are killed, and an audit adds up.
 
-    Starts a private PostgreSQL of its own. DATABASE_URL is left alone; only --dsn makes it use another database.
+    Starts a private PostgreSQL of its own, whatever DATABASE_URL says.
 
     Example: ectojob demo
     """

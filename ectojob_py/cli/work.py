@@ -71,7 +71,11 @@ def work(
     connections: Annotated[
         int | None,
         typer.Option(
-            min=1, max=10_000, metavar="N", help="How many handlers run at once. Default: --max-demand, at most 20."
+            min=1,
+            max=10_000,
+            metavar="N",
+            help="Handlers that run at once. Default: --max-demand, at most 20; 2 with --batch; "
+            "no such limit for async ones with --no-transaction.",
         ),
     ] = None,
     batch: Annotated[bool, typer.Option("--batch", help="MODULE:PERFORM takes (conn, jobs), many at once.")] = False,
