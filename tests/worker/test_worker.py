@@ -102,8 +102,9 @@ def test_an_error_that_cannot_be_written_as_it_is_costs_no_more_than_its_attempt
     assert said in told
 
 
+@pytest.mark.parametrize("cause", ["none", "itself"])
 def test_a_conflict_that_a_handler_went_on_from_is_no_reason_to_run_it_again(
-    receipts: Conn, start_worker: StartWorker
+    receipts: Conn, start_worker: StartWorker, cause: str
 ) -> None:
     ran = []
 
@@ -111,7 +112,8 @@ def test_a_conflict_that_a_handler_went_on_from_is_no_reason_to_run_it_again(
         ran.append(job.attempt)
         with suppress(psycopg.errors.DeadlockDetected), conn.transaction():
             conn.execute("do $$ begin raise deadlock_detected; end $$")
-        raise ValueError("no such address")
+        error = ValueError("no such address")
+        raise error from (error if cause == "itself" else None)
 
     start_worker(perform=perform)
     id = Jobs(receipts).enqueue("default", max_attempts=1)
