@@ -16,7 +16,7 @@ from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
 from ectojob_py.completions import Completions
 from ectojob_py.engine import Engine, Listener
-from ectojob_py.errors import UnknownQueue
+from ectojob_py.errors import Locked, UnknownQueue
 from ectojob_py.handler import AsyncPerformBatch, Outcome, PerformBatch, Report, is_async
 from ectojob_py.hands import Hands, Tasks, Threads
 from ectojob_py.job import Job
@@ -94,11 +94,11 @@ class Shift:
         self._sweep_at = dict.fromkeys(self._options.queues, 0.0)  # wake-ups may have been missed
         while True:
             self._hear_hands()
-            self._leases.extend(listener.jobs)
+            self._leases.extend(listener)
             self._complete(listener.jobs)
             self._report(listener.jobs)
             if self.over:
-                return self._give_back(listener.jobs)
+                return self._give_back(listener)
             self._unbegun += self._hands.unbegun() if self._stopping else self._hands.stalled()
             self._release(listener.jobs)
             if not self._stopping:
@@ -244,13 +244,21 @@ class Shift:
             self._leases.drop(job)
             self._unreported.popleft()
 
-    def _give_back(self, jobs: Jobs) -> int:
-        """Release what still runs; a handler that ends after all finds its lease lost, and rolls back."""
+    def _give_back(self, listener: Listener) -> int:
+        """Release what still runs; a handler that ends after all finds its lease lost, and rolls back.
+
+        Where its transaction has locked the job's row, nobody waits for that: then the job ends, or its lease does.
+        """
         for job in self._leases:
             job.lease_lost.set()
-            with suppress(UnknownQueue):
-                jobs.release(job.queue, job.id, job.attempt)
-            self._log.warning("%s outlived the grace period, released", job)
+            done = "released"
+            try:
+                listener.release(job)
+            except Locked:
+                done = "locked until its lease ends"
+            except UnknownQueue:
+                pass
+            self._log.warning("%s outlived the grace period, %s", job, done)
         return len(self._leases)
 
 

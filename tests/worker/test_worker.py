@@ -363,6 +363,28 @@ def test_a_healthy_long_job_outlives_its_lease_and_runs_once(receipts: Conn, sta
     assert (runs, count(receipts)) == ([1], 1)
 
 
+def test_a_handler_that_locks_its_own_job_keeps_no_other_lease_from_being_extended(
+    receipts: Conn, start_worker: StartWorker
+) -> None:
+    runs: list[tuple[int, int]] = []
+    healthy = threading.Event()
+
+    def perform(conn: Conn, job: Job) -> None:
+        runs.append((job.id, job.attempt))
+        if job.params:
+            Jobs(conn).extend(job.queue, job.id, job.attempt)
+            assert healthy.wait(20)
+        else:
+            assert not job.lease_lost.wait(2)
+            healthy.set()
+
+    start_worker(perform=perform, execution_timeout=0.6)
+    start_worker(perform=perform, execution_timeout=0.6, poll_interval=0.1)
+    ids = Jobs(receipts).enqueue_many("default", [{"locks": True}, {}])
+    until(lambda: all(gone(receipts, id) for id in ids))
+    assert sorted(runs) == [(id, 1) for id in ids]
+
+
 def test_a_handler_is_told_when_its_lease_is_lost_and_its_writes_roll_back(
     receipts: Conn, start_worker: StartWorker
 ) -> None:
@@ -489,10 +511,15 @@ def test_stop_lets_running_handlers_finish(receipts: Conn, dsn: str) -> None:
     assert row(receipts, second)[:2] == ("AVAILABLE", 0)
 
 
-def test_stop_releases_what_outlives_the_grace_period(receipts: Conn, dsn: str) -> None:
+@pytest.mark.parametrize("locks", [False, True])
+def test_stop_releases_what_outlives_the_grace_period_and_no_one_has_locked(
+    receipts: Conn, dsn: str, locks: bool
+) -> None:
     began, go_on = threading.Event(), threading.Event()
 
     def perform(conn: Conn, job: Job) -> None:
+        if locks:
+            Jobs(conn).extend(job.queue, job.id, job.attempt)
         began.set()
         go_on.wait(20)
         writes_a_receipt(conn, job)
@@ -504,11 +531,12 @@ def test_stop_releases_what_outlives_the_grace_period(receipts: Conn, dsn: str) 
     id = Jobs(receipts).enqueue("default")
     assert began.wait(20)
     worker.stop(grace=0.1)
-    thread.join(20)
-    go_on.set()
+    thread.join(10)
     assert left == [1]
-    assert row(receipts, id)[:3] == ("AVAILABLE", 1, 6)
-    assert count(receipts) == 0
+    assert row(receipts, id)[:3] == (("IN_PROGRESS", 1, 5) if locks else ("AVAILABLE", 1, 6))
+    go_on.set()
+    until(lambda: gone(receipts, id) is locks)
+    assert count(receipts) == locks
 
 
 def test_it_logs_one_line_per_job_and_never_the_params(
