@@ -26,6 +26,9 @@ from ectojob_py.stock import Stock
 _OVERDUE_PAUSE = 0.05
 """Seconds before the sweep looks again: at what was due and locked by someone else, or when it is told to."""
 
+_BREATH = 1.0
+"""Seconds before a worker looks again at a queue with a job that it could not run."""
+
 _ABSENCE = 5.0
 """Seconds before a worker looks whether a queue that was dropped is there again."""
 
@@ -226,6 +229,7 @@ class Shift:
             if report.outcome is Outcome.NOT_RUN:
                 with suppress(UnknownQueue):
                     jobs.release(job.queue, job.id, job.attempt)
+                self._sweep_at[job.queue] = min(self._sweep_at[job.queue], monotonic() + _BREATH)
                 self._log.warning("%s not run, released: %s", job, report.error)
             else:
                 wait = None if self._options.retry_timeout is None else self._options.retry_timeout * job.attempt

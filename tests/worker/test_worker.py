@@ -17,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 from ectojob_py import Job, Jobs, SetupError, Worker
 from ectojob_py.bell import Bell
 from ectojob_py.postgres import frontier
+from ectojob_py.postgres.connection import HandlerConnection
 from ectojob_py.postgres.listener import Listener
 from ectojob_py.shift import Shift
 
@@ -461,6 +462,27 @@ def test_it_survives_the_loss_of_every_connection(receipts: Conn, start_worker: 
         ids.append(jobs.enqueue("default"))
         until(lambda: gone(receipts, ids[-1]))
     assert sorted(id for (id,) in receipts.execute("select job from receipt")) == ids
+
+
+def test_a_job_that_got_no_connection_runs_soon(
+    conn: Conn, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = iter(range(2))
+    connect = HandlerConnection.open
+
+    def open_or_refuse(dsn: str) -> HandlerConnection:
+        if next(refusals, None) is not None:
+            raise psycopg.OperationalError("too many connections for role")
+        return connect(dsn)
+
+    monkeypatch.setattr(HandlerConnection, "open", open_or_refuse)
+    monkeypatch.setattr("ectojob_py.pool._PATIENCE", 0)
+    monkeypatch.setattr("ectojob_py.shift._BREATH", 0.2)
+    ran: list[int] = []
+    start_worker(perform=lambda _conn, job: ran.append(job.attempt), poll_interval=3600)
+    id = Jobs(conn).enqueue("default", max_attempts=1)
+    until(lambda: gone(conn, id))
+    assert ran == [3]
 
 
 def test_losing_the_listening_connection_disturbs_no_running_handler(receipts: Conn, start_worker: StartWorker) -> None:
