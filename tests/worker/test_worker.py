@@ -485,6 +485,30 @@ def test_a_job_that_got_no_connection_runs_soon(
     assert ran == [3]
 
 
+@pytest.mark.parametrize("threads", [0, 2])
+def test_a_system_without_more_threads_ends_no_worker(
+    conn: Conn, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    refusals = 0
+
+    class Scarce(threading.Thread):
+        def start(self) -> None:
+            nonlocal refusals, threads
+            if threads == 0 and refusals < 2:
+                refusals += 1
+                raise RuntimeError("can't start new thread")
+            threads -= 1
+            super().start()
+
+    monkeypatch.setattr("ectojob_py.hands.Thread", Scarce)
+    monkeypatch.setattr("ectojob_py.hands._SHORT", 0.1)
+    monkeypatch.setattr("ectojob_py.shift._BREATH", 0.2)
+    ids = Jobs(conn).enqueue_many("default", [{}] * 15, max_attempts=1)
+    start_worker(perform=lambda conn, _job: conn.execute("select pg_sleep(0.05)"), poll_interval=3600)
+    until(lambda: all(gone(conn, id) for id in ids))
+    assert refusals
+
+
 def test_losing_the_listening_connection_disturbs_no_running_handler(receipts: Conn, start_worker: StartWorker) -> None:
     go_on, began, runs = threading.Event(), threading.Event(), []
 
