@@ -70,16 +70,14 @@ class Shift:
         self._unbegun: deque[Job] = deque()  # to be released
         self._looking: set[str] = set()
         self._absent: set[str] = set()  # queues that were dropped
-        self._stop_at = inf
+        self._stopping = False
+        self._stop_at = inf  # when the grace period ends; infinity: never
 
     def stop(self, deadline: float) -> None:
         """Claim no more; give back what still runs at ``deadline``, in ``monotonic`` seconds. From any thread."""
         self._stop_at = deadline
+        self._stopping = True
         self._bell.ring()
-
-    @property
-    def _stopping(self) -> bool:
-        return self._stop_at < inf
 
     @property
     def held(self) -> int:

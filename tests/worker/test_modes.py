@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import Counter
 from functools import partial
+from math import nan
 from typing import Any
 
 import psycopg
@@ -274,6 +275,10 @@ def test_handlers_that_do_not_go_together_are_refused(options: dict[str, Any]) -
         ({"execution_timeout": 0}, "execution_timeout must be more than 0, not 0"),
         ({"execution_timeout": 1e-7}, "execution_timeout must be more than 0, not 1e-07"),
         ({"retry_timeout": 1e-7}, "retry_timeout must be more than 0, not 1e-07"),
+        ({"retry_timeout": nan}, "retry_timeout must be more than 0, not nan"),
+        ({"poll_interval": nan}, "poll_interval must be more than 0, not nan"),
+        ({"grace": nan}, "grace must be 0 or more, not nan"),
+        ({"grace": -1}, "grace must be 0 or more, not -1"),
         ({"execution_timeout": 1e30}, "execution_timeout must be at most 30 days"),
         ({"log_level": "loud"}, "log_level must be one of critical, .*debug, .*, not loud"),
     ],

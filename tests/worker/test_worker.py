@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -535,7 +536,8 @@ def sleeping_listener(conn: Conn) -> bool:
     return conn.execute(query).fetchone() == (1,)
 
 
-def test_stop_lets_running_handlers_finish(receipts: Conn, dsn: str) -> None:
+@pytest.mark.parametrize("grace", [20, inf])
+def test_stop_lets_running_handlers_finish(receipts: Conn, dsn: str, grace: float) -> None:
     began, go_on = threading.Event(), threading.Event()
 
     def perform(conn: Conn, job: Job) -> None:
@@ -549,7 +551,7 @@ def test_stop_lets_running_handlers_finish(receipts: Conn, dsn: str) -> None:
     thread.start()
     first, second = Jobs(receipts).enqueue_many("default", [{}, {}])
     assert began.wait(20)
-    worker.stop(grace=20)
+    worker.stop(grace)
     go_on.set()
     thread.join(20)
     assert (left, count(receipts)) == ([0], 1)
