@@ -9,13 +9,16 @@ from ectojob_py.engine import Listener
 from ectojob_py.errors import Locked, UnknownQueue
 from ectojob_py.job import Job
 
+_LONGEST = 30 * 86_400.0
+"""Seconds of an extension, at most, as ``check_timeout`` has it; a lease may be longer, being granted times attempt."""
+
 
 class _Lease:
     __slots__ = ("due_at", "job", "kept_at", "lost", "pace")
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.pace = ((job.expires or job.updated_at) - job.updated_at).total_seconds() / 3
+        self.pace = min(_LONGEST, ((job.expires or job.updated_at) - job.updated_at).total_seconds() / 3)
         self.kept_at = monotonic()
         self.due_at = self.kept_at + self.pace
         self.lost = False
@@ -64,7 +67,7 @@ class Leases:
             if lease.due_at <= now and not lease.lost:
                 kept = None
                 try:
-                    kept = listener.extend(lease.job, timedelta(seconds=now - lease.kept_at))
+                    kept = listener.extend(lease.job, timedelta(seconds=min(_LONGEST, now - lease.kept_at)))
                 except Locked:
                     lease.due_at = now + lease.pace / 4
                     break

@@ -29,6 +29,9 @@ _OVERDUE_PAUSE = 0.05
 _BREATH = 1.0
 """Seconds before a worker looks again at a queue with a job that it could not run."""
 
+_LONGEST_WAIT = timedelta(days=3650)
+"""Before the next attempt, as ``check_retry_in`` has it: the failure of one that waits longer would be refused."""
+
 _ABSENCE = 5.0
 """Seconds before a worker looks whether a queue that was dropped is there again."""
 
@@ -230,7 +233,8 @@ class Shift:
                 self._sweep_at[job.queue] = min(self._sweep_at[job.queue], monotonic() + _BREATH)
                 self._log.warning("%s not run, released: %s", job, report.error)
             else:
-                wait = None if self._options.retry_timeout is None else self._options.retry_timeout * job.attempt
+                retry_timeout = self._options.retry_timeout
+                wait = None if retry_timeout is None else min(retry_timeout * job.attempt, _LONGEST_WAIT)
                 failed = None
                 with suppress(UnknownQueue):
                     failed = _fail(jobs, report, wait)

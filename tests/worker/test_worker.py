@@ -17,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 from ectojob_py import Job, Jobs, SetupError, Worker
 from ectojob_py.bell import Bell
+from ectojob_py.leases import Leases
 from ectojob_py.postgres import frontier
 from ectojob_py.postgres.connection import HandlerConnection
 from ectojob_py.postgres.listener import Listener
@@ -153,6 +154,17 @@ def test_a_failed_job_is_tried_again_when_its_schedule_comes(receipts: Conn, sta
     id = Jobs(receipts).enqueue("default")
     until(lambda: gone(receipts, id))
     assert count(receipts) == 1
+
+
+def test_no_wait_for_the_next_attempt_is_longer_than_it_may_be(conn: Conn, start_worker: StartWorker) -> None:
+    def perform(_conn: Conn, _job: Job) -> None:
+        raise RuntimeError
+
+    id = Jobs(conn).enqueue("default", max_attempts=10_000)
+    conn.execute("update jobs.job set attempt = 199")
+    start_worker(perform=perform, retry_timeout=timedelta(days=20).total_seconds())
+    until(lambda: row(conn, id)[0] == "RETRY")
+    assert conn.execute("select schedule - updated_at > '3649 days' from jobs.job").fetchone() == (True,)
 
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
@@ -363,6 +375,22 @@ def test_a_healthy_long_job_outlives_its_lease_and_runs_once(receipts: Conn, sta
     id = Jobs(receipts).enqueue("default")
     until(lambda: gone(receipts, id))
     assert (runs, count(receipts)) == ([1], 1)
+
+
+def test_a_lease_of_years_is_extended_by_no_more_than_it_may_be(
+    conn: Conn, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Jobs(conn).enqueue("default", max_attempts=10_000)
+    conn.execute("update jobs.job set attempt = 199")
+    leases = Leases()
+    [job] = Jobs(conn).claim_batch("default", 1, timedelta(days=30))
+    leases.add(job)
+    monkeypatch.setattr("ectojob_py.leases.monotonic", lambda: monotonic() + timedelta(days=2001).total_seconds())
+    with Listener(dsn, "jobs", ("default",)) as listener:
+        leases.extend(listener)
+    assert not job.lease_lost.is_set()
+    [(by,)] = conn.execute("select expires - %s from jobs.job", [job.expires]).fetchall()
+    assert by == timedelta(days=30)
 
 
 def test_a_handler_that_locks_its_own_job_keeps_no_other_lease_from_being_extended(
