@@ -101,9 +101,9 @@ class HandlerConnection(Guard, LivelyConnection):
         self._can_complete &= failure != direct.FORGOTTEN
         return failure is None
 
-    def finish(self, complete: Callable[[], object]) -> None:
-        """Complete the job and commit; a handler that wrote nothing needs no BEGIN and COMMIT around that."""
-        if self.pgconn.transaction_status == TransactionStatus.IDLE:
+    def finish(self, complete: Callable[[], object], calls: int = 1) -> None:
+        """Complete the jobs and commit; a handler that wrote nothing needs no BEGIN and COMMIT around a single call."""
+        if calls == 1 and self.pgconn.transaction_status == TransactionStatus.IDLE:
             self.set_autocommit(True)
             complete()
         else:

@@ -100,9 +100,9 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
         self._can_complete &= failure != direct.FORGOTTEN
         return failure is None
 
-    async def finish(self, complete: Callable[[], Awaitable[object]]) -> None:
-        """Complete the job and commit; a handler that wrote nothing needs no BEGIN and COMMIT around that."""
-        if self.pgconn.transaction_status == TransactionStatus.IDLE:
+    async def finish(self, complete: Callable[[], Awaitable[object]], calls: int = 1) -> None:
+        """Complete the jobs and commit; a handler that wrote nothing needs no BEGIN and COMMIT around a single call."""
+        if calls == 1 and self.pgconn.transaction_status == TransactionStatus.IDLE:
             await self.set_autocommit(True)
             await complete()
         else:

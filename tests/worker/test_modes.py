@@ -99,6 +99,37 @@ def test_a_batch_of_several_queues_completes(receipts: Conn, start_worker: Start
     assert written(receipts) == Counter(ids)
 
 
+def test_a_batch_of_several_queues_that_wrote_nothing_completes_as_one(conn: Conn, start_worker: StartWorker) -> None:
+    began, gate = threading.Event(), threading.Event()
+    there: list[bool] = []
+    mixed = 0
+
+    def perform(_conn: Conn, jobs: list[Job]) -> None:
+        nonlocal mixed
+        if jobs[0].params:
+            began.set()
+            assert gate.wait(20)
+        there.extend(job.id in states(conn) for job in jobs)
+        if len({job.queue for job in jobs}) > 1:
+            mixed += 1
+            lost = next(job for job in jobs if job.queue == "other")
+            Jobs(conn).release(lost.queue, lost.id, lost.attempt)
+
+    jobs = Jobs(conn)
+    jobs.create_queue("other")
+    start_worker(queue=["default", "other"], perform_batch=perform, connections=1, max_demand=20, batch_size=10)
+    jobs.enqueue("default", {"first": True})
+    assert began.wait(20)
+    with conn.transaction():
+        jobs.enqueue_many("default", [{}, {}])
+        jobs.enqueue("other")
+    until(lambda: Counter(states(conn).values()) == {"IN_PROGRESS": 4})
+    gate.set()
+    until(lambda: states(conn) == {})
+    assert mixed == 1
+    assert all(there)
+
+
 # Errands: no transaction
 
 
