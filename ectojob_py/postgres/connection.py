@@ -97,7 +97,7 @@ class HandlerConnection(Guard, LivelyConnection):
         with self.lock:
             if not self._can_complete:
                 self._can_complete = super().wait(direct.prepare(pgconn, schema)) is None
-            failure = super().wait(direct.complete(pgconn, job))
+            failure = super().wait(direct.complete(pgconn, schema, job))
         self._can_complete &= failure != direct.FORGOTTEN
         return failure is None
 

@@ -96,7 +96,7 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
         async with self.lock:
             if not self._can_complete:
                 self._can_complete = await super().wait(direct.prepare(pgconn, schema)) is None
-            failure = await super().wait(direct.complete(pgconn, job))
+            failure = await super().wait(direct.complete(pgconn, schema, job))
         self._can_complete &= failure != direct.FORGOTTEN
         return failure is None
 
