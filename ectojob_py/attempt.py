@@ -75,7 +75,8 @@ class Transactions:
                 with conn.handed_out():
                     refuse_awaitable(self._perform(conn, jobs))
                 if len(jobs) > 1 or not conn.finish_one(self._schema, jobs[0]):
-                    conn.finish(lambda: _complete(Jobs(conn, self._schema), jobs))
+                    queues = len({job.queue for job in jobs})
+                    conn.finish(lambda: _complete(Jobs(conn, self._schema), jobs), calls=queues)
             except Exception as error:
                 if not conn.gave_way(error) or tries == _TRIES or any(job.lease_lost.is_set() for job in jobs):
                     raise

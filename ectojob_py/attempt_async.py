@@ -75,7 +75,8 @@ class AsyncTransactions:
                 with conn.handed_out():
                     refuse_awaitable(await self._perform(conn, jobs))
                 if len(jobs) > 1 or not await conn.finish_one(self._schema, jobs[0]):
-                    await conn.finish(lambda: _complete(AsyncJobs(conn, self._schema), jobs))
+                    queues = len({job.queue for job in jobs})
+                    await conn.finish(lambda: _complete(AsyncJobs(conn, self._schema), jobs), calls=queues)
             except Exception as error:
                 if not conn.gave_way(error) or tries == _TRIES or any(job.lease_lost.is_set() for job in jobs):
                     raise

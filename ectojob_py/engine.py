@@ -25,6 +25,12 @@ class Listener(AbstractContextManager["Listener"], Protocol):
     def claim(self, queue: str, demand: int, execution_timeout: timedelta | None) -> list[Job]:
         """Take up to ``demand`` jobs; after fewer, ``wait`` returns the queue once it is worth a look again."""
 
+    def extend(self, job: Job, by: timedelta) -> Job | None:
+        """Keep a lease; ``None``: someone else has the job by now. Raises ``Locked`` rather than wait for its row."""
+
+    def release(self, job: Job) -> Job | None:
+        """Give a job back; ``None``: someone else has it by now. Raises ``Locked`` rather than wait for its row."""
+
     def wait(self, timeout: float, bell: Bell, empty: set[str]) -> tuple[set[str], set[str]]:
         """Sleep; return the queues that have a job to run, and those whose next due moment may have changed.
 

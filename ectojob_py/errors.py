@@ -31,6 +31,10 @@ class HandlerError(Exception):
     """A handler did what only the worker may do with its connection: commit, roll back or close it."""
 
 
+class Locked(Exception):
+    """Some transaction has a job's row locked, often its own handler's: until that ends nobody else gets the job."""
+
+
 class SetupError(Exception):
     """Something must be done before this can run; ``hint`` says what.
 

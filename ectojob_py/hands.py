@@ -22,6 +22,9 @@ here while a hand of another worker is free."""
 _STALLED = 1.0
 """Seconds after which jobs that lie ready are given back, because no hand has taken one."""
 
+_SHORT = 1.0
+"""Seconds before one more thread is asked for, when the system had none to give."""
+
 MANY = 100
 """How many reports are worth waking the worker for, when it is going to look within milliseconds anyway."""
 
@@ -50,9 +53,10 @@ class Hands(ABC):
     def demand(self) -> int:
         """How many jobs to claim now: for hands that are free, and for those that will be before the next claim."""
         ahead = self._ahead
-        if self._jobs.qsize() > ahead // 2 and self._held >= self._size * self._batch:
+        at_once = self._room * self._batch
+        if self._jobs.qsize() > ahead // 2 and self._held >= at_once:
             return 0  # no hand is free: what lies ready will have one
-        return max(0, min(self._most, self._size * self._batch + ahead) - self._held)
+        return max(0, min(self._most, at_once + ahead) - self._held)
 
     @property
     def stalled_at(self) -> float:
@@ -61,10 +65,16 @@ class Hands(ABC):
 
     @property
     def _ahead(self) -> int:
-        room = self._most - self._size * self._batch
-        if room <= 0 or self._seconds is None:
+        hands = self._room
+        more = self._most - hands * self._batch
+        if more <= 0 or self._seconds is None:
             return 0
-        return min(room, int(self._size * _AHEAD / max(self._seconds, 1e-6)))
+        return min(more, int(hands * _AHEAD / max(self._seconds, 1e-6)))
+
+    @property
+    def _room(self) -> int:
+        """How many hands there can be now."""
+        return self._size
 
     def give(self, job: Job) -> None:
         """Run a job on the next free hand."""
@@ -78,8 +88,9 @@ class Hands(ABC):
         while self._reports:
             report = self._reports.popleft()
             self._held -= 1
-            known = report.seconds if self._seconds is None else self._seconds
-            self._seconds = known + (report.seconds - known) / 16
+            if report.outcome is not Outcome.NOT_RUN:
+                known = report.seconds if self._seconds is None else self._seconds
+                self._seconds = known + (report.seconds - known) / 16
             yield report
 
     def stalled(self) -> list[Job]:
@@ -140,17 +151,36 @@ class Threads(Hands):
         super().__init__(size, most, batch, bell)
         self._performance = performance
         self._threads = 0
+        self._short_until: float | None = None  # when to ask the system for one more; ``None``: it has enough
 
     def close(self) -> None:
         """Let the threads that are free end."""
         for _ in range(self._threads):
             self._jobs.put(None)
 
+    @property
+    def _room(self) -> int:
+        if self._short_until is None:
+            return self._size
+        return min(self._size, self._threads + (monotonic() >= self._short_until))
+
     def _put(self, job: Job) -> None:
-        if self._threads < self._size and self._threads * self._batch < self._held:
+        if self._threads < self._room and self._threads * self._batch < self._held:
+            self._start()
+        if self._threads:
+            self._jobs.put(job)  # last: a thread that starts runs at once, and more jobs for its batch may be coming
+        else:
+            self._tell([Report(job, Outcome.NOT_RUN, 0.0, "the system has no thread for it")])
+
+    def _start(self) -> None:
+        """Start a thread; when the system has none to give, go on with those there are."""
+        try:
+            Thread(target=self._work, name=f"ectojob-hand-{self._threads + 1}", daemon=True).start()
+        except RuntimeError:
+            self._short_until = monotonic() + _SHORT
+        else:
             self._threads += 1
-            Thread(target=self._work, name=f"ectojob-hand-{self._threads}", daemon=True).start()
-        self._jobs.put(job)  # last: a thread that starts runs at once, and more jobs for its batch may be coming
+            self._short_until = None
 
     def _work(self) -> None:
         while (first := self._wait()) is not None:

@@ -2,22 +2,25 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 
-from ectojob_py.client import Jobs
-from ectojob_py.errors import UnknownQueue
+from ectojob_py.engine import Listener
+from ectojob_py.errors import Locked, UnknownQueue
 from ectojob_py.job import Job
+
+_LONGEST = 30 * 86_400.0
+"""Seconds of an extension, at most, as ``check_timeout`` has it; a lease may be longer, being granted times attempt."""
 
 
 class _Lease:
-    __slots__ = ("due_at", "job", "lost", "pace")
+    __slots__ = ("due_at", "job", "kept_at", "lost", "pace")
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.pace = ((job.expires or job.updated_at) - job.updated_at).total_seconds() / 3
-        self.due_at = monotonic() + self.pace
+        self.pace = min(_LONGEST, ((job.expires or job.updated_at) - job.updated_at).total_seconds() / 3)
+        self.kept_at = monotonic()
+        self.due_at = self.kept_at + self.pace
         self.lost = False
 
 
@@ -51,20 +54,29 @@ class Leases:
         """When ``extend`` has work next, in ``monotonic`` seconds; infinity: never."""
         return self._next_due
 
-    def extend(self, jobs: Jobs) -> None:
-        """Extend what is due; tell the handler where the job is someone else's by now."""
+    def extend(self, listener: Listener) -> None:
+        """Extend what is due; tell the handler where the job is someone else's by now.
+
+        A job whose row is locked can't become someone else's, so the lease is kept, and tried again before it ends.
+        After one such wait the loop has its turn.
+        """
         now = monotonic()
         if now < self._next_due:
             return
         for lease in self._leases.values():
             if lease.due_at <= now and not lease.lost:
-                passed = timedelta(seconds=lease.pace + now - lease.due_at)
                 kept = None
-                with suppress(UnknownQueue):
-                    kept = jobs.extend(lease.job.queue, lease.job.id, lease.job.attempt, passed)
+                try:
+                    kept = listener.extend(lease.job, timedelta(seconds=min(_LONGEST, now - lease.kept_at)))
+                except Locked:
+                    lease.due_at = now + lease.pace / 4
+                    break
+                except UnknownQueue:
+                    pass
                 if kept is None:
                     lease.lost = True
                     lease.job.lease_lost.set()
+                lease.kept_at = now
                 lease.due_at = now + lease.pace
         held = (lease for lease in self._leases.values() if not lease.lost)
         self._next_due = min((lease.due_at for lease in held), default=math.inf)

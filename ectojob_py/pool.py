@@ -30,8 +30,8 @@ class Lent(Idle, Protocol):
     def finish_one(self, schema: str, job: Job) -> bool:
         """Do what ``finish`` does for one job, if there is a faster way; return whether it did."""
 
-    def finish(self, complete: Callable[[], object]) -> None:
-        """Complete the job and commit, with what the handler wrote."""
+    def finish(self, complete: Callable[[], object], calls: int = 1) -> None:
+        """Complete the jobs and commit, with what the handler wrote: all or nothing. ``calls``: how many it takes."""
 
     def reset(self) -> None:
         """Roll back what is open, and be as new."""

@@ -16,7 +16,7 @@ from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
 from ectojob_py.completions import Completions
 from ectojob_py.engine import Engine, Listener
-from ectojob_py.errors import UnknownQueue
+from ectojob_py.errors import Locked, UnknownQueue
 from ectojob_py.handler import AsyncPerformBatch, Outcome, PerformBatch, Report, is_async
 from ectojob_py.hands import Hands, Tasks, Threads
 from ectojob_py.job import Job
@@ -25,6 +25,12 @@ from ectojob_py.stock import Stock
 
 _OVERDUE_PAUSE = 0.05
 """Seconds before the sweep looks again: at what was due and locked by someone else, or when it is told to."""
+
+_BREATH = 1.0
+"""Seconds before a worker looks again at a queue with a job that it could not run."""
+
+_LONGEST_WAIT = timedelta(days=3650)
+"""Before the next attempt, as ``check_retry_in`` has it: the failure of one that waits longer would be refused."""
 
 _ABSENCE = 5.0
 """Seconds before a worker looks whether a queue that was dropped is there again."""
@@ -67,16 +73,14 @@ class Shift:
         self._unbegun: deque[Job] = deque()  # to be released
         self._looking: set[str] = set()
         self._absent: set[str] = set()  # queues that were dropped
-        self._stop_at = inf
+        self._stopping = False
+        self._stop_at = inf  # when the grace period ends; infinity: never
 
     def stop(self, deadline: float) -> None:
         """Claim no more; give back what still runs at ``deadline``, in ``monotonic`` seconds. From any thread."""
         self._stop_at = deadline
+        self._stopping = True
         self._bell.ring()
-
-    @property
-    def _stopping(self) -> bool:
-        return self._stop_at < inf
 
     @property
     def held(self) -> int:
@@ -94,11 +98,11 @@ class Shift:
         self._sweep_at = dict.fromkeys(self._options.queues, 0.0)  # wake-ups may have been missed
         while True:
             self._hear_hands()
-            self._leases.extend(listener.jobs)
+            self._leases.extend(listener)
             self._complete(listener.jobs)
             self._report(listener.jobs)
             if self.over:
-                return self._give_back(listener.jobs)
+                return self._give_back(listener)
             self._unbegun += self._hands.unbegun() if self._stopping else self._hands.stalled()
             self._release(listener.jobs)
             if not self._stopping:
@@ -226,9 +230,11 @@ class Shift:
             if report.outcome is Outcome.NOT_RUN:
                 with suppress(UnknownQueue):
                     jobs.release(job.queue, job.id, job.attempt)
+                self._sweep_at[job.queue] = min(self._sweep_at[job.queue], monotonic() + _BREATH)
                 self._log.warning("%s not run, released: %s", job, report.error)
             else:
-                wait = None if self._options.retry_timeout is None else self._options.retry_timeout * job.attempt
+                retry_timeout = self._options.retry_timeout
+                wait = None if retry_timeout is None else min(retry_timeout * job.attempt, _LONGEST_WAIT)
                 failed = None
                 with suppress(UnknownQueue):
                     failed = _fail(jobs, report, wait)
@@ -244,13 +250,21 @@ class Shift:
             self._leases.drop(job)
             self._unreported.popleft()
 
-    def _give_back(self, jobs: Jobs) -> int:
-        """Release what still runs; a handler that ends after all finds its lease lost, and rolls back."""
+    def _give_back(self, listener: Listener) -> int:
+        """Release what still runs; a handler that ends after all finds its lease lost, and rolls back.
+
+        Where its transaction has locked the job's row, nobody waits for that: then the job ends, or its lease does.
+        """
         for job in self._leases:
             job.lease_lost.set()
-            with suppress(UnknownQueue):
-                jobs.release(job.queue, job.id, job.attempt)
-            self._log.warning("%s outlived the grace period, released", job)
+            done = "released"
+            try:
+                listener.release(job)
+            except Locked:
+                done = "locked until its lease ends"
+            except UnknownQueue:
+                pass
+            self._log.warning("%s outlived the grace period, %s", job, done)
         return len(self._leases)
 
 

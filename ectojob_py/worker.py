@@ -70,9 +70,10 @@ class Worker:
         ``None``: ``max_demand``, at most 20; 2 for batches; all of ``max_demand`` for async ones that need none.
         ``poll_interval``: how often to look without being woken.
         ``execution_timeout``, ``retry_timeout``: ``None``: the queue's. ``grace``: how long running handlers may go on
-        after a stop. ``log_level``: of the line that each job logs when done. Raises ``ValueError`` for a number that
-        isn't positive, a timeout of more than 30 days, a level that logging doesn't know, and handlers that can't be
-        called so or don't go together; ``SetupError`` for async ones on MySQL.
+        after a stop, 0 or more; infinity: until they end. ``log_level``: of the line that each job logs when done.
+        Raises ``ValueError`` for any other number that isn't positive, a timeout of more than 30 days, a level that
+        logging doesn't know, and handlers that can't be called so or don't go together; ``SetupError`` for async ones
+        on MySQL.
         """
         for name, value in {
             "max_demand": max_demand,
@@ -82,7 +83,7 @@ class Worker:
             "execution_timeout": execution_timeout,
             "retry_timeout": retry_timeout,
         }.items():
-            if value is not None and value <= 0:
+            if value is not None and not value > 0:  # nor is nan
                 msg = f"{name} must be more than 0, not {value}"
                 raise ValueError(msg)
         if not queue:
@@ -112,17 +113,19 @@ class Worker:
         given = perform_batch if perform is None else perform
         if given is not None and is_async(given):
             self._engine.open_async_pool(dsn)  # it opens nothing yet, and raises where there is nothing to await
-        self._grace = grace
+        self._grace = _grace(grace)
         self._shift: Shift | None = None
-        self._deadline = inf
+        self._deadline: float | None = None  # ``None``: nobody has said stop
         self._refused: SetupError | None = None
 
     def stop(self, grace: float | None = None) -> None:
         """Claim nothing more, and let ``run`` return when the running handlers have ended or ``grace`` is over.
 
         From any thread, also before ``run``. ``None``: the worker's own ``grace``. Said again, the earlier end counts.
+        Raises ``ValueError`` for a ``grace`` below 0.
         """
-        self._deadline = min(self._deadline, monotonic() + (self._grace if grace is None else grace))
+        deadline = monotonic() + (self._grace if grace is None else _grace(grace))
+        self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
         if self._shift is not None:
             self._shift.stop(self._deadline)
 
@@ -137,7 +140,7 @@ class Worker:
         """
         self.check()
         self._shift = Shift(self._options, self._engine)
-        if self._deadline < inf:
+        if self._deadline is not None:
             self._shift.stop(self._deadline)
         try:
             with self._signals():
@@ -253,6 +256,13 @@ def _duration(name: str, seconds: float | None) -> timedelta | None:
         msg = f"{name} must be more than 0, not {seconds}"
         raise ValueError(msg)
     return duration
+
+
+def _grace(seconds: float) -> float:
+    if not seconds >= 0:
+        msg = f"grace must be 0 or more, not {seconds}"
+        raise ValueError(msg)
+    return seconds
 
 
 def _level(name: str) -> int:

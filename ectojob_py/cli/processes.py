@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from time import monotonic
@@ -85,16 +86,19 @@ class _Supervisor:
             if place.process is None and place.start_at <= monotonic() and not self._stopping:
                 process = multiprocessing.get_context("spawn").Process(target=_work, args=(self._run,), name=place.name)
                 place.start_at = monotonic()
-                # Ctrl-C reaches every process of the terminal's group; a worker ignores it until it has left that.
-                before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+                # Ctrl-C reaches every process of the terminal's group. A worker inherits that it is blocked, and undoes
+                # that once it has left the group; here it is heard a moment later.
+                before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
                 try:
+                    resource_tracker.ensure_running()  # else the start does, which unblocks it
+                    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
                     process.start()
                 except OSError as error:  # no more processes, or descriptors, for now
                     self._start_later(place, f"can't be started: {error}")
                 else:
                     place.process = process
                 finally:
-                    signal.signal(signal.SIGINT, before)
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _stop(self) -> None:
         self._stopping = True
@@ -147,6 +151,8 @@ def _timeout(seconds: float) -> float | None:
 def _work(run: Callable[[], int]) -> None:
     """Run a worker in this process, and stop it when the process that watches over it is gone."""
     os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # also what has arrived so far
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     threading.Thread(target=_follow, daemon=True).start()
     try:
         sys.exit(run())

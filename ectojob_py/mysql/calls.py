@@ -48,7 +48,8 @@ DEFAULTS: dict[str, tuple[object, ...]] = {
 MISSING, FORBIDDEN = 1305, 1370
 """No such procedure, or no right to it: for a moment of a deploy, which drops it on MySQL and makes it anew."""
 
-CONFLICTS = (1213, 1205, 1020)
+LOCK_WAIT_TIMEOUT = 1205
+CONFLICTS = (1213, LOCK_WAIT_TIMEOUT, 1020)
 """Deadlock, lock wait timeout, and MariaDB's changed row: the whole transaction is to be tried anew."""
 
 RETRIED_FOR = 5.0
@@ -57,9 +58,10 @@ RETRIED_FOR = 5.0
 class MysqlCalls:
     """Calls on a PyMySQL connection, in whatever transaction it has, whatever cursor class it uses."""
 
-    def __init__(self, conn: "pymysql.Connection[Any]", schema: str) -> None:
-        """Take the connection, and the database the procedures are in."""
+    def __init__(self, conn: "pymysql.Connection[Any]", schema: str, waits: bool = True) -> None:
+        """Take the connection, the database the procedures are in, and whether to try anew after waiting for a lock."""
         self._conn = conn
+        self._retried = [code for code in CONFLICTS if waits or code != LOCK_WAIT_TIMEOUT]
         self._schema = schema
         self._quoted = schema.replace("`", "``").replace("%", "%%")
 
@@ -102,7 +104,7 @@ class MysqlCalls:
                 missing = code == FORBIDDEN or (code == MISSING and "PROCEDURE" in str(text))
                 was_quiet, quiet = quiet, missing and not self._deploying()
                 owed = missing and not (was_quiet and quiet)
-                if not (owed or (alone and code in CONFLICTS)) or time.monotonic() > deadline:
+                if not (owed or (alone and code in self._retried)) or time.monotonic() > deadline:
                     raise
                 if not quiet:  # else it is to make sure that it is missing for good
                     logger.info("%s is tried anew: %s", function, error)

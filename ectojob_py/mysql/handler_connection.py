@@ -32,8 +32,8 @@ class HandlerConnection(Guard, pymysql.Connection):
         """Leave it to ``finish``: there is no faster way."""
         return False
 
-    def finish(self, complete: Callable[[], object]) -> None:
-        """Complete the job, and commit it with what the handler wrote."""
+    def finish(self, complete: Callable[[], object], calls: int = 1) -> None:
+        """Complete the jobs, and commit them with what the handler wrote."""
         complete()
         with self._watched():
             self.commit()

@@ -15,9 +15,9 @@ import pymysql
 
 from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
-from ectojob_py.errors import UnknownQueue
+from ectojob_py.errors import Locked, UnknownQueue
 from ectojob_py.job import Job
-from ectojob_py.mysql.calls import MysqlCalls
+from ectojob_py.mysql.calls import LOCK_WAIT_TIMEOUT, MysqlCalls
 from ectojob_py.mysql.connection import connect
 from ectojob_py.mysql.handler_connection import READ_COMMITTED
 
@@ -42,7 +42,7 @@ class Listener:
     def __init__(self, dsn: str, schema: str, queues: tuple[str, ...]) -> None:
         """Connect; the ears connect when first asked to listen."""
         self._conn = connect(dsn, autocommit=True, init_command=READ_COMMITTED, read_timeout=PATIENCE)
-        self._calls = MysqlCalls(self._conn, schema)
+        self._calls = MysqlCalls(self._conn, schema, waits=False)
         self.jobs = Jobs(self._conn, schema)
         self._ears = {queue: _Ear(dsn, schema, queue) for queue in queues}
 
@@ -71,6 +71,31 @@ class Listener:
     def claim(self, queue: str, demand: int, execution_timeout: timedelta | None) -> list[Job]:
         """Take up to ``demand`` jobs."""
         return self.jobs.claim_batch(queue, demand, execution_timeout)
+
+    def extend(self, job: Job, by: timedelta) -> Job | None:
+        """Keep a lease; ``None``: someone else has the job by now. Raises ``Locked`` after a second for its row."""
+        return self._at_once("extend", job, by)
+
+    def release(self, job: Job) -> Job | None:
+        """Give a job back; ``None``: someone else has it by now. Raises ``Locked`` after a second for its row."""
+        return self._at_once("release", job)
+
+    def _at_once(self, procedure: str, job: Job, *args: object) -> Job | None:
+        self._execute("set session innodb_lock_wait_timeout = 1")  # there is no less on MySQL
+        try:
+            moved = self._calls.jobs(procedure, job.queue, job.id, job.attempt, *args)
+            return moved[0] if moved else None
+        except pymysql.OperationalError as error:
+            if error.args[0] != LOCK_WAIT_TIMEOUT:
+                raise
+            raise Locked from error
+        finally:
+            with suppress(pymysql.MySQLError):  # it is lost, which the call has said
+                self._execute("set session innodb_lock_wait_timeout = default")
+
+    def _execute(self, statement: str) -> None:
+        with self._conn.cursor() as cursor:
+            cursor.execute(statement)
 
     def wait(self, timeout: float, bell: Bell, empty: set[str]) -> tuple[set[str], set[str]]:
         """Sleep until a wake-up of an empty queue, the bell, or ``timeout`` seconds.

@@ -60,10 +60,15 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
 
     def gave_way(self, error: BaseException | None) -> bool:
         """Leave out a conflict that the handler met in a savepoint, caught, and went on from."""
-        while error is not None and error is not self.conflict:
+        if self.conflict is None:
+            return False
+        if self.pgconn.transaction_status == TransactionStatus.INERROR:
+            return True
+        seen: set[int] = set()  # a chain may be a circle: ``except ValueError as e: raise e from e``
+        while error is not None and error is not self.conflict and id(error) not in seen:
+            seen.add(id(error))
             error = error.__cause__ or error.__context__
-        aborted = self.pgconn.transaction_status == TransactionStatus.INERROR
-        return self.conflict is not None and (error is not None or aborted)
+        return error is self.conflict
 
     def take_back(self) -> None:
         """Refuse to go on with an aborted transaction."""
@@ -91,13 +96,13 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
         async with self.lock:
             if not self._can_complete:
                 self._can_complete = await super().wait(direct.prepare(pgconn, schema)) is None
-            failure = await super().wait(direct.complete(pgconn, job))
+            failure = await super().wait(direct.complete(pgconn, schema, job))
         self._can_complete &= failure != direct.FORGOTTEN
         return failure is None
 
-    async def finish(self, complete: Callable[[], Awaitable[object]]) -> None:
-        """Complete the job and commit; a handler that wrote nothing needs no BEGIN and COMMIT around that."""
-        if self.pgconn.transaction_status == TransactionStatus.IDLE:
+    async def finish(self, complete: Callable[[], Awaitable[object]], calls: int = 1) -> None:
+        """Complete the jobs and commit; a handler that wrote nothing needs no BEGIN and COMMIT around a single call."""
+        if calls == 1 and self.pgconn.transaction_status == TransactionStatus.IDLE:
             await self.set_autocommit(True)
             await complete()
         else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from functools import cache
+from hashlib import sha256
 from typing import Any
 
 from psycopg import sql
@@ -12,7 +13,6 @@ from psycopg.pq.abc import PGconn
 
 from ectojob_py.job import Job
 
-_NAME = b"ectojob_complete"
 _ARGUMENTS = (25, 20, 23)  # the oids of text, bigint, integer
 FORGOTTEN = b"26000"
 """What the server says when somebody has deallocated the statement."""
@@ -23,13 +23,13 @@ Answer = Generator[Any, Any, bytes | None]
 
 def prepare(pgconn: PGconn, schema: str) -> Answer:
     """Prepare the statement that ``complete`` executes."""
-    pgconn.send_prepare(_NAME, _statement(schema), _ARGUMENTS)
+    pgconn.send_prepare(_name(schema), _statement(schema), _ARGUMENTS)
     return _answer(pgconn)
 
 
-def complete(pgconn: PGconn, job: Job) -> Answer:
+def complete(pgconn: PGconn, schema: str, job: Job) -> Answer:
     """Complete a job in a transaction of its own."""
-    pgconn.send_query_prepared(_NAME, _key(job))
+    pgconn.send_query_prepared(_name(schema), _key(job))
     return _answer(pgconn)
 
 
@@ -61,6 +61,15 @@ def _answer(pgconn: PGconn) -> Answer:
 
 def _key(job: Job) -> list[bytes]:
     return [job.queue.encode(), b"%d" % job.id, b"%d" % job.attempt]
+
+
+@cache
+def _name(schema: str) -> bytes:
+    """Name the statement after the schema: behind a pooler, one that a session of another schema left may be there.
+
+    By a hash, as the server cuts a name off after 63 bytes, which the schema's may have by itself.
+    """
+    return b"ectojob_complete_" + sha256(schema.encode()).hexdigest()[:16].encode()
 
 
 @cache

@@ -1,16 +1,19 @@
 """The connection on which a worker listens, claims and sweeps."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from math import inf
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from psycopg import Notify, sql
+from psycopg import Notify, OperationalError, errors, sql
 from psycopg.generators import notifies
 
 from ectojob_py.bell import Bell, listen
 from ectojob_py.client import Jobs
+from ectojob_py.errors import Locked
 from ectojob_py.job import Job
 from ectojob_py.postgres.dsn import with_defaults
 from ectojob_py.postgres.frontier import Frontier
@@ -68,6 +71,24 @@ class Listener:
         else:
             self._sleepers[queue].vain()
         return claimed
+
+    def extend(self, job: Job, by: timedelta) -> Job | None:
+        """Keep a lease; ``None``: someone else has the job by now. Raises ``Locked`` rather than wait for its row."""
+        return self._at_once(lambda: self.jobs.extend(job.queue, job.id, job.attempt, by))
+
+    def release(self, job: Job) -> Job | None:
+        """Give a job back; ``None``: someone else has it by now. Raises ``Locked`` rather than wait for its row."""
+        return self._at_once(lambda: self.jobs.release(job.queue, job.id, job.attempt))
+
+    def _at_once(self, move: Callable[[], Job | None]) -> Job | None:
+        self._conn.execute("set lock_timeout = '10ms'")
+        try:
+            return move()
+        except errors.LockNotAvailable as error:
+            raise Locked from error
+        finally:
+            with suppress(OperationalError):  # it is lost, which the call has said
+                self._conn.execute("reset lock_timeout")
 
     def wait(self, timeout: float, bell: Bell, empty: set[str]) -> tuple[set[str], set[str]]:
         """Sleep until a wake-up of any queue, the bell, or ``timeout`` seconds; or to feel the server's pulse.

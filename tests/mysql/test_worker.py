@@ -1,7 +1,7 @@
 """The worker on MySQL and MariaDB: what tests/worker shows of PostgreSQL, where the engine differs."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -13,6 +13,7 @@ from proxy import Proxy
 from worker.waiting import until
 
 from ectojob_py import Job, Jobs, SetupError, Worker, attempt
+from ectojob_py.errors import Locked
 from ectojob_py.mysql import listener
 from ectojob_py.mysql.connection import connect as open_connection
 
@@ -240,6 +241,28 @@ def test_a_lost_lease_rolls_the_handlers_writes_back(jobs: Jobs, ask: Ask, start
     assert began.wait(20)
     jobs.release("default", id, 1)
     until(lambda: receipts(ask) == [id])
+
+
+def test_a_row_that_somebody_has_locked_is_not_waited_for(jobs: Jobs, connect: Connect, dsn: str) -> None:
+    id = jobs.enqueue("default")
+    [job] = jobs.claim_batch("default", 1)
+    moves: list[Callable[[], Job | None]] = [
+        lambda: ours.extend(job, timedelta(seconds=1)),
+        lambda: ours.release(job),
+    ]
+    timeout = "select @@innodb_lock_wait_timeout = @@global.innodb_lock_wait_timeout"
+    with listener.Listener(dsn, "jobs", ("default",)) as ours, connect(autocommit=False) as holder:
+        Jobs(holder).extend("default", id, 1)
+        for move in moves:
+            before = monotonic()
+            with pytest.raises(Locked):
+                move()
+            assert monotonic() - before < 4
+        holder.rollback()
+        assert all(move() is not None for move in moves)
+        with ours._conn.cursor() as cursor:
+            cursor.execute(timeout)
+            assert cursor.fetchone() == (1,)
 
 
 def test_a_dead_workers_jobs_are_taken_over(jobs: Jobs, ask: Ask, start: Any) -> None:

@@ -69,6 +69,19 @@ def test_a_statement_that_somebody_deallocated_is_prepared_again(
     assert left(conn) == []
 
 
+def test_a_statement_that_a_session_of_another_schema_left_is_not_taken_for_ours(
+    conn: Conn, lent: HandlerConnection
+) -> None:
+    conn.execute("create schema other")
+    conn.execute("create function other.complete(text, bigint, integer) returns void as '' language sql")
+    assert lent.finish_one("jobs", claimed(conn))
+    lent._can_complete = False  # as a new connection, which a pooler gives the same session
+    job = claimed(conn)
+    assert lent.finish_one("other", job)
+    assert left(conn) == [job.id]
+    assert lent.finish_one("jobs", job)
+
+
 def test_it_commits_what_the_handler_wrote(conn: Conn, lent: HandlerConnection) -> None:
     conn.execute('listen "jobs.default.completed"')
     job = claimed(conn, notify="see")

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import Counter
 from functools import partial
+from math import nan
 from typing import Any
 
 import psycopg
@@ -96,6 +97,37 @@ def test_a_batch_of_several_queues_completes(receipts: Conn, start_worker: Start
     start_worker(queue=["default", "other"], perform_batch=write, connections=1, batch_size=10)
     until(lambda: states(receipts) == {})
     assert written(receipts) == Counter(ids)
+
+
+def test_a_batch_of_several_queues_that_wrote_nothing_completes_as_one(conn: Conn, start_worker: StartWorker) -> None:
+    began, gate = threading.Event(), threading.Event()
+    there: list[bool] = []
+    mixed = 0
+
+    def perform(_conn: Conn, jobs: list[Job]) -> None:
+        nonlocal mixed
+        if jobs[0].params:
+            began.set()
+            assert gate.wait(20)
+        there.extend(job.id in states(conn) for job in jobs)
+        if len({job.queue for job in jobs}) > 1:
+            mixed += 1
+            lost = next(job for job in jobs if job.queue == "other")
+            Jobs(conn).release(lost.queue, lost.id, lost.attempt)
+
+    jobs = Jobs(conn)
+    jobs.create_queue("other")
+    start_worker(queue=["default", "other"], perform_batch=perform, connections=1, max_demand=20, batch_size=10)
+    jobs.enqueue("default", {"first": True})
+    assert began.wait(20)
+    with conn.transaction():
+        jobs.enqueue_many("default", [{}, {}])
+        jobs.enqueue("other")
+    until(lambda: Counter(states(conn).values()) == {"IN_PROGRESS": 4})
+    gate.set()
+    until(lambda: states(conn) == {})
+    assert mixed == 1
+    assert all(there)
 
 
 # Errands: no transaction
@@ -274,6 +306,10 @@ def test_handlers_that_do_not_go_together_are_refused(options: dict[str, Any]) -
         ({"execution_timeout": 0}, "execution_timeout must be more than 0, not 0"),
         ({"execution_timeout": 1e-7}, "execution_timeout must be more than 0, not 1e-07"),
         ({"retry_timeout": 1e-7}, "retry_timeout must be more than 0, not 1e-07"),
+        ({"retry_timeout": nan}, "retry_timeout must be more than 0, not nan"),
+        ({"poll_interval": nan}, "poll_interval must be more than 0, not nan"),
+        ({"grace": nan}, "grace must be 0 or more, not nan"),
+        ({"grace": -1}, "grace must be 0 or more, not -1"),
         ({"execution_timeout": 1e30}, "execution_timeout must be at most 30 days"),
         ({"log_level": "loud"}, "log_level must be one of critical, .*debug, .*, not loud"),
     ],

@@ -180,10 +180,23 @@ def test_one_that_can_not_be_started_is_tried_again(
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
     monkeypatch.setattr(SpawnProcess, "start", begin)
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(signal.SIGINT), signal.pthread_sigmask(signal.SIG_BLOCK, [])
     assert supervise(int, 1, logging.getLogger("ectojob")) == 0
     assert caplog.text.count("worker-1 can't be started: [Errno 11] Resource temporarily unavailable, starting it") == 3
-    assert signal.getsignal(signal.SIGINT) is before
+    assert (signal.getsignal(signal.SIGINT), signal.pthread_sigmask(signal.SIG_BLOCK, [])) == before
+
+
+def test_a_signal_in_the_middle_of_a_start_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocked: list[bool] = []
+
+    def begin(_process: SpawnProcess) -> None:
+        os.kill(os.getpid(), signal.SIGTERM if blocked else signal.SIGINT)
+        blocked.append(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(SpawnProcess, "start", begin)
+    assert supervise(int, 1, logging.getLogger("ectojob")) == 0
+    assert blocked == [True]
 
 
 def test_one_that_always_dies_is_started_for_ever() -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -18,8 +19,10 @@ from psycopg.conninfo import make_conninfo
 from ectojob_py import Job, Jobs, SetupError, Worker
 from ectojob_py.bell import Bell
 from ectojob_py.cli import main
+from ectojob_py.leases import Leases
 from ectojob_py.migrate import migrate
 from ectojob_py.postgres import frontier
+from ectojob_py.postgres.connection import HandlerConnection
 from ectojob_py.postgres.listener import Listener
 from ectojob_py.shift import Shift
 
@@ -122,8 +125,9 @@ def test_what_the_database_says_of_encodings_is_not_for_workers_nor_for_the_comm
     assert prices == ["1 \u20ac", None]
 
 
+@pytest.mark.parametrize("cause", ["none", "itself"])
 def test_a_conflict_that_a_handler_went_on_from_is_no_reason_to_run_it_again(
-    receipts: Conn, start_worker: StartWorker
+    receipts: Conn, start_worker: StartWorker, cause: str
 ) -> None:
     ran = []
 
@@ -131,7 +135,8 @@ def test_a_conflict_that_a_handler_went_on_from_is_no_reason_to_run_it_again(
         ran.append(job.attempt)
         with suppress(psycopg.errors.DeadlockDetected), conn.transaction():
             conn.execute("do $$ begin raise deadlock_detected; end $$")
-        raise ValueError("no such address")
+        error = ValueError("no such address")
+        raise error from (error if cause == "itself" else None)
 
     start_worker(perform=perform)
     id = Jobs(receipts).enqueue("default", max_attempts=1)
@@ -169,6 +174,17 @@ def test_a_failed_job_is_tried_again_when_its_schedule_comes(receipts: Conn, sta
     id = Jobs(receipts).enqueue("default")
     until(lambda: gone(receipts, id))
     assert count(receipts) == 1
+
+
+def test_no_wait_for_the_next_attempt_is_longer_than_it_may_be(conn: Conn, start_worker: StartWorker) -> None:
+    def perform(_conn: Conn, _job: Job) -> None:
+        raise RuntimeError
+
+    id = Jobs(conn).enqueue("default", max_attempts=10_000)
+    conn.execute("update jobs.job set attempt = 199")
+    start_worker(perform=perform, retry_timeout=timedelta(days=20).total_seconds())
+    until(lambda: row(conn, id)[0] == "RETRY")
+    assert conn.execute("select schedule - updated_at > '3649 days' from jobs.job").fetchone() == (True,)
 
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
@@ -381,6 +397,44 @@ def test_a_healthy_long_job_outlives_its_lease_and_runs_once(receipts: Conn, sta
     assert (runs, count(receipts)) == ([1], 1)
 
 
+def test_a_lease_of_years_is_extended_by_no_more_than_it_may_be(
+    conn: Conn, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Jobs(conn).enqueue("default", max_attempts=10_000)
+    conn.execute("update jobs.job set attempt = 199")
+    leases = Leases()
+    [job] = Jobs(conn).claim_batch("default", 1, timedelta(days=30))
+    leases.add(job)
+    monkeypatch.setattr("ectojob_py.leases.monotonic", lambda: monotonic() + timedelta(days=2001).total_seconds())
+    with Listener(dsn, "jobs", ("default",)) as listener:
+        leases.extend(listener)
+    assert not job.lease_lost.is_set()
+    [(by,)] = conn.execute("select expires - %s from jobs.job", [job.expires]).fetchall()
+    assert by == timedelta(days=30)
+
+
+def test_a_handler_that_locks_its_own_job_keeps_no_other_lease_from_being_extended(
+    receipts: Conn, start_worker: StartWorker
+) -> None:
+    runs: list[tuple[int, int]] = []
+    healthy = threading.Event()
+
+    def perform(conn: Conn, job: Job) -> None:
+        runs.append((job.id, job.attempt))
+        if job.params:
+            Jobs(conn).extend(job.queue, job.id, job.attempt)
+            assert healthy.wait(20)
+        else:
+            assert not job.lease_lost.wait(2)
+            healthy.set()
+
+    start_worker(perform=perform, execution_timeout=0.6)
+    start_worker(perform=perform, execution_timeout=0.6, poll_interval=0.1)
+    ids = Jobs(receipts).enqueue_many("default", [{"locks": True}, {}])
+    until(lambda: all(gone(receipts, id) for id in ids))
+    assert sorted(runs) == [(id, 1) for id in ids]
+
+
 def test_a_handler_is_told_when_its_lease_is_lost_and_its_writes_roll_back(
     receipts: Conn, start_worker: StartWorker
 ) -> None:
@@ -459,6 +513,51 @@ def test_it_survives_the_loss_of_every_connection(receipts: Conn, start_worker: 
     assert sorted(id for (id,) in receipts.execute("select job from receipt")) == ids
 
 
+def test_a_job_that_got_no_connection_runs_soon(
+    conn: Conn, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = iter(range(2))
+    connect = HandlerConnection.open
+
+    def open_or_refuse(dsn: str) -> HandlerConnection:
+        if next(refusals, None) is not None:
+            raise psycopg.OperationalError("too many connections for role")
+        return connect(dsn)
+
+    monkeypatch.setattr(HandlerConnection, "open", open_or_refuse)
+    monkeypatch.setattr("ectojob_py.pool._PATIENCE", 0)
+    monkeypatch.setattr("ectojob_py.shift._BREATH", 0.2)
+    ran: list[int] = []
+    start_worker(perform=lambda _conn, job: ran.append(job.attempt), poll_interval=3600)
+    id = Jobs(conn).enqueue("default", max_attempts=1)
+    until(lambda: gone(conn, id))
+    assert ran == [3]
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_a_system_without_more_threads_ends_no_worker(
+    conn: Conn, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    refusals = 0
+
+    class Scarce(threading.Thread):
+        def start(self) -> None:
+            nonlocal refusals, threads
+            if threads == 0 and refusals < 2:
+                refusals += 1
+                raise RuntimeError("can't start new thread")
+            threads -= 1
+            super().start()
+
+    monkeypatch.setattr("ectojob_py.hands.Thread", Scarce)
+    monkeypatch.setattr("ectojob_py.hands._SHORT", 0.1)
+    monkeypatch.setattr("ectojob_py.shift._BREATH", 0.2)
+    ids = Jobs(conn).enqueue_many("default", [{}] * 15, max_attempts=1)
+    start_worker(perform=lambda conn, _job: conn.execute("select pg_sleep(0.05)"), poll_interval=3600)
+    until(lambda: all(gone(conn, id) for id in ids))
+    assert refusals
+
+
 def test_losing_the_listening_connection_disturbs_no_running_handler(receipts: Conn, start_worker: StartWorker) -> None:
     go_on, began, runs = threading.Event(), threading.Event(), []
 
@@ -485,7 +584,8 @@ def sleeping_listener(conn: Conn) -> bool:
     return conn.execute(query).fetchone() == (1,)
 
 
-def test_stop_lets_running_handlers_finish(receipts: Conn, dsn: str) -> None:
+@pytest.mark.parametrize("grace", [20, inf])
+def test_stop_lets_running_handlers_finish(receipts: Conn, dsn: str, grace: float) -> None:
     began, go_on = threading.Event(), threading.Event()
 
     def perform(conn: Conn, job: Job) -> None:
@@ -499,7 +599,7 @@ def test_stop_lets_running_handlers_finish(receipts: Conn, dsn: str) -> None:
     thread.start()
     first, second = Jobs(receipts).enqueue_many("default", [{}, {}])
     assert began.wait(20)
-    worker.stop(grace=20)
+    worker.stop(grace)
     go_on.set()
     thread.join(20)
     assert (left, count(receipts)) == ([0], 1)
@@ -507,10 +607,15 @@ def test_stop_lets_running_handlers_finish(receipts: Conn, dsn: str) -> None:
     assert row(receipts, second)[:2] == ("AVAILABLE", 0)
 
 
-def test_stop_releases_what_outlives_the_grace_period(receipts: Conn, dsn: str) -> None:
+@pytest.mark.parametrize("locks", [False, True])
+def test_stop_releases_what_outlives_the_grace_period_and_no_one_has_locked(
+    receipts: Conn, dsn: str, locks: bool
+) -> None:
     began, go_on = threading.Event(), threading.Event()
 
     def perform(conn: Conn, job: Job) -> None:
+        if locks:
+            Jobs(conn).extend(job.queue, job.id, job.attempt)
         began.set()
         go_on.wait(20)
         writes_a_receipt(conn, job)
@@ -522,11 +627,12 @@ def test_stop_releases_what_outlives_the_grace_period(receipts: Conn, dsn: str) 
     id = Jobs(receipts).enqueue("default")
     assert began.wait(20)
     worker.stop(grace=0.1)
-    thread.join(20)
-    go_on.set()
+    thread.join(10)
     assert left == [1]
-    assert row(receipts, id)[:3] == ("AVAILABLE", 1, 6)
-    assert count(receipts) == 0
+    assert row(receipts, id)[:3] == (("IN_PROGRESS", 1, 5) if locks else ("AVAILABLE", 1, 6))
+    go_on.set()
+    until(lambda: gone(receipts, id) is locks)
+    assert count(receipts) == locks
 
 
 def test_it_logs_one_line_per_job_and_never_the_params(
