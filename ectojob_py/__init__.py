@@ -10,6 +10,7 @@ from ectojob_py.errors import (
     JobsError,
     LeaseLost,
     QueueNotEmpty,
+    Retry,
     SetupError,
     UnknownQueue,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "JobsError",
     "LeaseLost",
     "QueueNotEmpty",
+    "Retry",
     "SetupError",
     "UnknownQueue",
     "Worker",

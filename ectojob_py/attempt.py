@@ -17,7 +17,7 @@ from ectojob_py.handler import (
     Perform,
     PerformBatch,
     Report,
-    describe,
+    failed,
     handler_for,
     refuse_awaitable,
 )
@@ -45,27 +45,26 @@ class Transactions:
         """Run the handler and complete the jobs, committing all or nothing; then one by one. Never raises."""
         started = perf_counter()
 
-        def reports(outcome: Outcome, error: str | None = None) -> list[Report]:
-            seconds = (perf_counter() - started) / len(jobs)
-            return [Report(job, outcome, seconds, error) for job in jobs]
+        def seconds() -> float:
+            return (perf_counter() - started) / len(jobs)
 
         try:
             conn = self._pool.getconn()
         except self._engine.Error as error:
-            return reports(Outcome.NOT_RUN, str(error))
+            return [Report(job, Outcome.NOT_RUN, seconds(), str(error)) for job in jobs]
         try:
             self._perform_and_complete(conn, jobs)
         except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is a failure like any other
             self._log.debug("%s raised", ", ".join(map(str, jobs)), exc_info=True)
-            failure = describe(error)
+            failures = [failed(job, error, seconds()) for job in jobs]
         else:
-            return reports(Outcome.DONE)
+            return [Report(job, Outcome.DONE, seconds()) for job in jobs]
         finally:
             self._give_back(conn)
         if len(jobs) == 1:
-            return reports(Outcome.FAILED, failure)
-        self._log.warning("a batch of %d failed, its jobs run one by one: %s", len(jobs), failure)
-        lost = [Report(job, Outcome.FAILED, 0.0, failure) for job in jobs if job.lease_lost.is_set()]
+            return failures
+        self._log.warning("a batch of %d failed, its jobs run one by one: %s", len(jobs), failures[0].error)
+        lost = [failure for failure in failures if failure.job.lease_lost.is_set()]
         return lost + [report for job in jobs if not job.lease_lost.is_set() for report in self.run([job])]
 
     def _perform_and_complete(self, conn: Lent, jobs: list[Job]) -> None:
@@ -115,7 +114,7 @@ class Errands:
             refuse_awaitable(self._handler(job)(job))
         except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is a failure like any other
             self._log.debug("%s raised", job, exc_info=True)
-            return Report(job, Outcome.FAILED, perf_counter() - started, describe(error))
+            return failed(job, error, perf_counter() - started)
         return Report(job, Outcome.RAN, perf_counter() - started)
 
 

@@ -4,7 +4,12 @@ psycopg raises these by itself: a subclass declared with ``code=`` is what it lo
 is the standard ``psycopg.errors.InvalidParameterValue`` (22023). ``error.diag.message_hint`` holds the remedy.
 """
 
+from datetime import timedelta
+
 import psycopg
+
+LONGEST_RETRY = timedelta(days=3650)
+"""Before the next attempt, as ``check_retry_in`` has it: the failure of one that waits longer would be refused."""
 
 
 class JobsError(psycopg.DatabaseError):
@@ -29,6 +34,22 @@ class JobNotFailed(JobsError, code="JQ004"):
 
 class HandlerError(Exception):
     """A handler did what only the worker may do with its connection: commit, roll back or close it."""
+
+
+class Retry(Exception):
+    """For a handler to raise: this attempt failed, and the next may begin after ``after`` seconds.
+
+    Instead of the queue's ``retry_timeout`` times the attempt, up to 3,650 days, as ``check_retry_in`` has it; else
+    ``ValueError``. It counts as any failed attempt: after the last one the job is FAILED.
+    """
+
+    def __init__(self, reason: str = "", *, after: float) -> None:
+        """Say why, for ``last_error``, and how many seconds to wait at least; 0: none."""
+        super().__init__(reason)
+        if not 0 <= after <= LONGEST_RETRY.total_seconds():
+            msg = f"after must be between 0 and 3,650 days of seconds, not {after}"
+            raise ValueError(msg)
+        self.after = timedelta(seconds=after)
 
 
 class Locked(Exception):

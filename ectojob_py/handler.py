@@ -3,13 +3,14 @@
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 from functools import partial
 from inspect import isawaitable, iscoroutinefunction, signature
 from pathlib import Path
 from typing import Any, Protocol, TypeGuard, TypeVar
 
-from ectojob_py.errors import HandlerError
+from ectojob_py.errors import HandlerError, Retry
 from ectojob_py.job import Job
 
 _HERE = Path(__file__).parent
@@ -36,12 +37,16 @@ class Outcome(Enum):
 
 @dataclass(slots=True)
 class Report:
-    """What a hand tells the worker about a job; ``error`` is for ``last_error``, ``seconds`` what it took."""
+    """What a hand tells the worker about a job; ``error`` is for ``last_error``, ``seconds`` what it took.
+
+    ``retry_in``: how long to wait at least before the next attempt, where the handler said so.
+    """
 
     job: Job
     outcome: Outcome
     seconds: float
     error: str | None = None
+    retry_in: timedelta | None = None
 
 
 class Performance(Protocol):
@@ -110,6 +115,11 @@ def handler_for(perform: _Handler | Mapping[str, _Handler]) -> Callable[[Job], _
         return handler
 
     return find
+
+
+def failed(job: Job, error: BaseException, seconds: float) -> Report:
+    """Return the report on an attempt that the handler ended by raising."""
+    return Report(job, Outcome.FAILED, seconds, describe(error), error.after if isinstance(error, Retry) else None)
 
 
 def describe(error: BaseException) -> str:

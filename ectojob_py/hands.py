@@ -12,7 +12,7 @@ from time import monotonic
 from typing import cast
 
 from ectojob_py.bell import Bell
-from ectojob_py.handler import AsyncPerformance, Outcome, Performance, Report, describe
+from ectojob_py.handler import AsyncPerformance, Outcome, Performance, Report, failed
 from ectojob_py.job import Job
 
 _AHEAD = 0.05
@@ -189,7 +189,7 @@ class Threads(Hands):
                 jobs = self._batch_of(first)
                 reports = self._performance.run(jobs)
             except BaseException as error:  # noqa: BLE001 - a time limit thrown into this thread may come too late
-                reports = [Report(job, Outcome.FAILED, 0.0, describe(error)) for job in jobs]
+                reports = [failed(job, error, 0.0) for job in jobs]
             self._tell(reports)
 
     def _wait(self) -> Job | None:
@@ -236,7 +236,7 @@ class Tasks(Hands):
         try:
             reports = await self._performance.run(jobs)
         except BaseException as error:  # noqa: BLE001 - a handler may have its own task cancelled at any moment
-            reports = [Report(job, Outcome.FAILED, 0.0, describe(error)) for job in jobs]
+            reports = [failed(job, error, 0.0) for job in jobs]
         self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
         self._tell(reports)
         if not self._closing.is_set():

@@ -16,7 +16,7 @@ from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
 from ectojob_py.completions import Completions
 from ectojob_py.engine import Engine, Listener
-from ectojob_py.errors import Locked, UnknownQueue
+from ectojob_py.errors import LONGEST_RETRY, Locked, UnknownQueue
 from ectojob_py.handler import AsyncPerformBatch, Outcome, PerformBatch, Report, is_async
 from ectojob_py.hands import Hands, Tasks, Threads
 from ectojob_py.job import Job
@@ -28,9 +28,6 @@ _OVERDUE_PAUSE = 0.05
 
 _BREATH = 1.0
 """Seconds before a worker looks again at a queue with a job that it could not run."""
-
-_LONGEST_WAIT = timedelta(days=3650)
-"""Before the next attempt, as ``check_retry_in`` has it: the failure of one that waits longer would be refused."""
 
 _ABSENCE = 5.0
 """Seconds before a worker looks whether a queue that was dropped is there again."""
@@ -233,8 +230,9 @@ class Shift:
                 self._sweep_at[job.queue] = min(self._sweep_at[job.queue], monotonic() + _BREATH)
                 self._log.warning("%s not run, released: %s", job, report.error)
             else:
-                retry_timeout = self._options.retry_timeout
-                wait = None if retry_timeout is None else min(retry_timeout * job.attempt, _LONGEST_WAIT)
+                wait, retry_timeout = report.retry_in, self._options.retry_timeout
+                if wait is None and retry_timeout is not None:
+                    wait = min(retry_timeout * job.attempt, LONGEST_RETRY)
                 failed = None
                 with suppress(UnknownQueue):
                     failed = _fail(jobs, report, wait)

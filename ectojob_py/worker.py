@@ -133,7 +133,7 @@ class Worker:
         """Work until ``stop``, SIGTERM or SIGINT (a second one ends the grace period at once).
 
         Returns how many jobs were still running when the grace period ended; they were released for others, or, where
-        the database was away just then, are when their leases end. Raises
+        the database was away just then or the handler had the job's row locked, are when their leases end. Raises
         ``SetupError`` when it can't start: no such database, ectojob not installed, unknown queue, a release that does
         not serve this one. Once it runs, it outlives whatever happens to the database, connecting again with back-off;
         unless such a release was deployed, which lets it stop as ``stop`` does and then raise ``SetupError``.

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from math import inf
+from math import inf, nan
 from time import monotonic
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from ectojob_py import Job, Jobs, SetupError, Worker
+from ectojob_py import Job, Jobs, Retry, SetupError, Worker
 from ectojob_py.bell import Bell
 from ectojob_py.cli import main
 from ectojob_py.leases import Leases
@@ -77,6 +77,26 @@ def test_a_failing_handler_leaves_nothing_but_its_error(receipts: Conn, start_wo
     assert (attempt, count(receipts)) == (1, 0)
     assert "RuntimeError: the printer is on fire" in error
     assert "test_worker.py" in error
+
+
+@pytest.mark.parametrize("transaction", [True, False])
+def test_a_handler_says_when_to_try_again(conn: Conn, start_worker: StartWorker, transaction: bool) -> None:
+    def perform(*_: object) -> None:
+        raise Retry("the printer is busy", after=7200)
+
+    start_worker(perform=perform, transaction=transaction, retry_timeout=0.01)
+    id, last = (Jobs(conn).enqueue("default", max_attempts=most) for most in (2, 1))
+    until(lambda: (row(conn, id)[0], row(conn, last)[0]) == ("RETRY", "FAILED"))
+    query = "select extract(epoch from schedule - clock_timestamp())::float, last_error from jobs.job where id = %s"
+    [(seconds, error)] = conn.execute(query, [id]).fetchall()
+    assert 7000 < seconds <= 7200
+    assert "Retry: the printer is busy (test_worker.py" in error
+
+
+@pytest.mark.parametrize("after", [-1, nan, inf, 3651 * 86400])
+def test_what_no_wait_can_be_is_refused_where_it_is_said(after: float) -> None:
+    with pytest.raises(ValueError, match="after must be between"):
+        Retry(after=after)
 
 
 class Strange(SyntaxError):
