@@ -40,7 +40,7 @@ select not exists (select from migration where id = '0003_ectojob_view') as pend
 \ir ../../migrations/postgres/0003_ectojob_view.sql
 \endif
 
--- Those that lock job; the path is not that of a file of ours, for the others who read this: yoyo has applied them.
+-- Those that lock job. With ./, as post-apply.py reads no such line: for yoyo each is a transaction, and over by then.
 
 select count(*) < 3 as pending from migration
 where id in ('0004_job_held', '0005_job_rules', '0006_job_pkey_room') \gset
