@@ -80,6 +80,7 @@ select not exists (select from migration where id = '0006_job_pkey_room') as pen
 \ir support/check_job.sql
 \ir support/check_key.sql
 \ir support/check_max_attempts.sql
+\ir support/check_moment.sql
 \ir support/check_params.sql
 \ir support/check_queue.sql
 \ir support/check_queue_name.sql
@@ -132,6 +133,7 @@ select not exists (select from migration where id = '0006_job_pkey_room') as pen
 
 \ir ectojob/ectojob_relation.sql
 \ir ectojob/ectojob_job.sql
+\ir ectojob/ectojob_check.sql
 \ir ectojob/ectojob_announce.sql
 \ir ectojob/ectojob_rules.sql
 \ir ectojob/ectojob_reserve.sql
