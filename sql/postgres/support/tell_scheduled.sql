@@ -2,7 +2,7 @@
 
 create or replace function tell_scheduled(
     queue text,
-    schedule timestamptz
+    schedule timestamptz default null  -- null: any, as the callers of 0.1 call it, see former_functions.sql
 )
 returns void
 language plpgsql
