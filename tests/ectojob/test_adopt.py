@@ -279,6 +279,9 @@ OBJECTIONS = {
     "an unknown state": ("update jobs set state = 'COMPLETED' where id = 3", "row 3 is no job"),
     "params that are no object": ("update jobs set params = '[]' where id = 3", "row 3 is no job"),
     "a schedule for ever": ("update jobs set schedule = 'infinity' where id = 3", "row 3 is no job"),
+    "a lease for ever": ("update jobs set expires = '20000-01-01' where id = 5", "row 5 is no job"),
+    "a row as old as time": ("update jobs set inserted_at = '-infinity' where id = 3", "row 3 is no job"),
+    "a row of times to come": ("update jobs set updated_at = '20000-01-01' where id = 3", "row 3 is no job"),
     "a foreign key": ("create table mail (job bigint references jobs)", "foreign key mail_job_fkey of public.mail"),
     "a view": ("create view jobs_today as select * from jobs", "view public.jobs_today reads it"),
     "a trigger": (

@@ -242,6 +242,24 @@ def test_params_that_would_crash_a_producer_are_refused(ectojob: EctoJob, params
         ectojob.insert(params)
 
 
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "20000-01-01", "0044-03-15 BC"])
+@pytest.mark.usefixtures("view")
+@pytest.mark.parametrize("column", ["schedule", "expires", "inserted_at", "updated_at"])
+def test_moments_that_a_worker_could_not_load_are_refused(conn: Conn, column: str, moment: str) -> None:
+    row = {"state": "RESERVED", "expires": "2055-01-01", "inserted_at": "2026-01-01", "updated_at": "2026-01-01"}
+    insert = "insert into public.jobs (params, {}) values ('{{}}', '{}') returning id"
+
+    def inserted(**changes: str) -> Any:
+        changed = row | changes
+        return conn.execute(insert.format(", ".join(changed), "', '".join(changed.values())).encode()).fetchall()
+
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match=f"{column} .* is out of range"):
+        inserted(**{column: moment})
+    [(id,)] = inserted()
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match=f"{column} .* is out of range"):
+        conn.execute(f"update public.jobs set {column} = '{moment}' where id = {id}".encode())
+
+
 def test_a_queue_with_a_view_is_not_dropped(conn: Conn, view: str, jobs: Jobs) -> None:
     with pytest.raises(psycopg.DatabaseError, match="still has a view for EctoJob"):
         jobs.drop_queue("emails", force=True)

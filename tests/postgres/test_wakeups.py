@@ -282,6 +282,17 @@ def test_of_scheduled_jobs_only_the_next_to_come_due_is_told(db: Db, ear: Ear) -
         assert ear.heard(db) == sent, hours
 
 
+@pytest.mark.parametrize(("minutes", "sent"), [(0.9, [SLEEP_ANEW]), (2, [])])
+def test_a_job_is_told_when_an_earlier_one_may_have_run_before_its_transaction_ends(
+    db: Db, ear: Ear, first: Session, minutes: float, sent: list[tuple[str, str]]
+) -> None:
+    db.jobs.enqueue("default", schedule=db.now() + minutes / 60 * HOUR)
+    first.calls("enqueue", "default", None, db.now() + HOUR)
+    ear.heard(db)
+    first.commits()
+    assert ear.heard(db) == sent
+
+
 # Transactions
 
 

@@ -1,6 +1,7 @@
 """The previous release's worker with this release's functions, the reverse, and the way from one to the other."""
 
 import re
+import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,9 @@ from postgres.snapshot import snapshot
 from yoyo.backends.base import DatabaseBackend
 
 from ectojob_py import Jobs, Worker
+from ectojob_py.embedded import VERSIONS, binaries
 from ectojob_py.errors import SetupError
-from ectojob_py.migrate import migrate
+from ectojob_py.migrate import ROOT, migrate
 
 from .conftest import Run
 
@@ -55,6 +57,7 @@ def test_an_upgrade_keeps_every_job_and_gives_the_schema_of_a_fresh_install(conn
     columns = "queue, id, state, priority, schedule, expires, attempt, max_attempts, params, inserted_at"
     before = conn.execute(f"select {columns} from jobs.job order by id".encode()).fetchall()
     migrate(dsn)
+    migrate(dsn)  # without what the first one keeps for calls that had begun
     migrate(dsn, "fresh")
     assert snapshot(conn) == snapshot(conn, "fresh")
     assert conn.execute(f"select {columns} from jobs.job order by id".encode()).fetchall() == before
@@ -78,10 +81,53 @@ def test_what_was_granted_by_hand_stays_granted(conn: Conn, dsn: str) -> None:
                 shop.execute(f"select jobs.{call}".encode())
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 Jobs(shop).enqueue("default")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                shop.execute("select jobs.former_claim_batch('default', 1)")
     finally:
         conn.execute(f"drop owned by {login}; drop role {login}".encode())
+    migrate(dsn)
     migrate(dsn, "fresh")
     assert snapshot(conn) == snapshot(conn, "fresh")
+
+
+IN_FLIGHT = (
+    "fail('default', 1, 1, retry_in => interval '1 hour')",
+    "claim_batch('default', 1)",
+    "reserve_batch('default', 1)",
+    "enqueue('default', schedule => now() + interval '1 hour')",
+)
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("migrated", [False, True], ids=["migrations", "no migration"])
+def test_calls_that_had_begun_go_on_after_the_upgrade(
+    conn: Conn, connect: Connect, dsn: str, monkeypatch: pytest.MonkeyPatch, migrated: bool
+) -> None:
+    Jobs(conn).enqueue("default")
+    if migrated:
+        with monkeypatch.context() as patched:
+            patched.setattr(DatabaseBackend, "run_post_apply", lambda *args: None)
+            migrate(dsn)
+    manifest = ["awk", "-f", "sql/postgres/one_file.awk", "sql/postgres/install.sql"]
+    script = subprocess.run(manifest, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    before, commit, after = script.rpartition("commit;")
+    psql = [str(binaries(max(VERSIONS)) / "psql"), "-X", "-q", "-d", dsn]
+    waiting = "select count(*) from pg_locks where not granted and locktype = %s and database = "
+    waiting += "(select oid from pg_database where datname = current_database())"
+
+    def wait(what: str, count: int) -> None:
+        await_(lambda: conn.execute(waiting.encode(), [what]).fetchone() == (count,))
+
+    with ThreadPoolExecutor(1 + len(IN_FLIGHT)) as pool:
+        with connect().transaction() as gate:
+            gate.connection.execute("select pg_advisory_xact_lock(1)")
+            held = before + "select pg_advisory_xact_lock(1) \\g /dev/null\n" + commit + after
+            upgrade = pool.submit(subprocess.run, psql, input=held, check=True, capture_output=True, text=True)
+            wait("advisory", 1)
+            calls = [pool.submit(connect().execute, f"select jobs.{call}".encode()) for call in IN_FLIGHT]
+            wait("relation", len(IN_FLIGHT))
+        assert [call.result().rowcount for call in calls] == [1] * len(IN_FLIGHT)
+        upgrade.result()
 
 
 @pytest.mark.usefixtures("installed")

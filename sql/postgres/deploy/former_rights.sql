@@ -1,4 +1,5 @@
--- Who might call a function of the release before may call what it has become, and what its caller needs by now.
+-- Who might call a function of the release before may call what it has become, and what its caller needs by now. Nobody
+-- may call the old one; a call that had begun isn't asked again.
 
 do $$
 declare
@@ -19,8 +20,15 @@ begin
     loop
         execute format('grant execute on function %I to %s', v_function, v_role);
     end loop;
+
+    for v_function, v_role in
+        select pg_proc.oid::regprocedure::text, granted.grantee::regrole::text
+        from pg_proc
+        inner join aclexplode(pg_proc.proacl) as granted on granted.grantee not in (0, pg_proc.proowner)
+        where pg_proc.pronamespace = to_regnamespace(quote_ident(current_schema()))
+            and pg_proc.proname in ('former_reserve_batch', 'former_claim_batch')
+    loop
+        execute format('revoke all on function %s from %s cascade', v_function, v_role);
+    end loop;
 end
 $$;
-
-drop function if exists former_reserve_batch(text, integer, interval);
-drop function if exists former_claim_batch(text, integer, interval);

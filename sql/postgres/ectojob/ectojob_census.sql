@@ -26,7 +26,8 @@ begin
             select old.id from old
             where old.state not in ('SCHEDULED', 'AVAILABLE', 'RESERVED', 'IN_PROGRESS', 'RETRY', 'FAILED')
                 or jsonb_typeof(payload_params(old.params)) <> 'object'
-                or old.schedule < '1000-01-01' or old.schedule >= '9999-01-01' or not isfinite(old.expires)
+                or least(old.schedule, old.expires, old.inserted_at, old.updated_at) < '1000-01-01'
+                or greatest(old.schedule, old.expires, old.inserted_at, old.updated_at) >= '9999-01-01'
         ),
 
         taken as (

@@ -16,7 +16,7 @@ begin
         tg_argv[0], new.id, new.state, new.expires, new.schedule, new.attempt, new.max_attempts,
         payload_params(new.params), new.notify, new.priority, new.inserted_at, new.updated_at
     );
-    perform check_job(v_job.schedule, null, v_job.notify);
+    perform ectojob_check(v_job);
 
     insert into job (
         queue, id, state, priority, schedule, expires, attempt, max_attempts, params, notify, inserted_at, updated_at

@@ -15,6 +15,7 @@ begin
         tg_argv[0], new.id, new.state, new.expires, new.schedule, new.attempt, new.max_attempts,
         payload_params(new.params), new.notify, new.priority, new.inserted_at, new.updated_at
     );
+    perform ectojob_check(v_job);
     if new.params is not distinct from old.params then
         v_job.params := null;
     end if;

@@ -14,11 +14,7 @@ set search_path from current
 as $$
 begin
     perform check_max_attempts(check_job.max_attempts) where check_job.max_attempts is not null;
-    if check_job.schedule < '1000-01-01 00:00:00+00' or check_job.schedule >= '9999-01-01 00:00:00+00' then
-        raise invalid_parameter_value using
-            message = format('schedule %s is out of range', check_job.schedule),
-            hint = 'Pass a moment between the years 1000 and 9998; null means now.';
-    end if;
+    perform check_moment('schedule', check_job.schedule) where check_job.schedule is not null;
     if octet_length(check_job.notify) > 7999 then
         raise invalid_parameter_value using
             message = format('notify is %s bytes long', octet_length(check_job.notify)),

@@ -3,9 +3,9 @@
 create or replace function lock_available(
     queue queue,
     demand integer,
-    after_priority integer,
-    after_schedule timestamptz,
-    after_id bigint
+    after_priority integer default null,  -- defaults: as the callers of 0.1 call it, see former_functions.sql
+    after_schedule timestamptz default null,
+    after_id bigint default null
 )
 returns tid[]
 language plpgsql

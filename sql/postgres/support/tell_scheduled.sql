@@ -2,7 +2,7 @@
 
 create or replace function tell_scheduled(
     queue text,
-    schedule timestamptz
+    schedule timestamptz default null  -- null: any, as the callers of 0.1 call it, see former_functions.sql
 )
 returns void
 language plpgsql
@@ -14,17 +14,18 @@ set enable_seqscan = off
 as $$
 declare
     v_now constant timestamptz := clock_timestamp();  -- in the query it would be asked of every job that is overdue
+    v_next timestamptz;
 begin
-    -- Whoever waits for an earlier job will ask for this one then. min, because exists may read the whole table.
-    if tell_scheduled.schedule <= coalesce(
-        (
-            select min(job.schedule) from job
-            where job.queue = tell_scheduled.queue
-                and job.state in ('SCHEDULED', 'RETRY')
-                and job.schedule > v_now
-        ),
-        tell_scheduled.schedule
-    ) then
+    -- min, because exists may read the whole table.
+    select min(job.schedule) into v_next from job
+    where job.queue = tell_scheduled.queue
+        and job.state in ('SCHEDULED', 'RETRY')
+        and job.schedule > v_now;
+
+    -- Whoever waits for an earlier job will ask for this one then, and must find it: this transaction must have ended.
+    -- It is given a minute, as long as a worker's poll_interval unless it is told another; where it takes longer, the
+    -- job may come late by a poll_interval.
+    if v_next < v_now + interval '1 minute' or (v_next < tell_scheduled.schedule) is not true then
         perform pg_notify(current_schema() || '.' || tell_scheduled.queue || '.scheduled', '');
     end if;
 end
@@ -32,4 +33,4 @@ $$;
 
 comment on function tell_scheduled is
     'Internal. Tells workers, on channel <schema>.<queue>.scheduled, to ask next_due again: a job now waits '
-    'for its schedule, and none waits for an earlier one.';
+    'for its schedule, and none waits for an earlier one that comes due after this transaction has ended.';

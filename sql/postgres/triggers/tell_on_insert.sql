@@ -15,7 +15,7 @@ end
 $$;
 
 comment on function tell_on_insert is
-    'Internal. For each SCHEDULED job, whoever inserted it: tells workers if none waits for an earlier one.';
+    'Internal. For each SCHEDULED job, whoever inserted it: tells workers, unless they will ask in time by themselves.';
 
 create or replace trigger tell_on_insert
 after insert on job
@@ -24,4 +24,4 @@ when (new.state = 'SCHEDULED')
 execute function tell_on_insert();
 
 comment on trigger tell_on_insert on job is
-    'Tells workers to ask next_due again when the transaction commits, if the job is the next to come due.';
+    'Tells workers to ask next_due again when the transaction commits, unless they will in time by themselves.';
