@@ -31,6 +31,7 @@ def migrate(dsn: str, schema: str = "jobs", roles: bool | None = None) -> list[s
     """
     with _turn(dsn, schema) as (backend, migrations):
         check_replaced(_installed(dsn, schema), schema)
+        room_of(dsn, "migrate").check_schema(dsn, schema)
         pending = backend.to_apply(migrations)
         backend.apply_migrations_only(pending)
         backend.run_post_apply(migrations)

@@ -46,6 +46,13 @@ def has_migrations(dsn: str, schema: str) -> bool:
         return conn.execute(query, [schema]).fetchone() is not None
 
 
+def check_schema(dsn: str, schema: str) -> None:
+    """Raise what the deploy would raise: before the migrations, which yoyo commits one by one."""
+    with psycopg.connect(dsn) as conn:
+        conn.execute(sql.SQL("set local search_path = {}, pg_temp").format(sql.Identifier(schema)))
+        conn.execute((ROOT / "sql/postgres/deploy/check_schema.sql").read_bytes())
+
+
 def set_roles(dsn: str, schema: str, wanted: bool) -> None:
     """Do what ``roles.sql`` or ``roles.rollback.sql`` does in psql, in one transaction, too."""
     script = ROOT / "sql/postgres" / ("roles.sql" if wanted else "roles.rollback.sql")

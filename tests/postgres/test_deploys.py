@@ -87,6 +87,13 @@ def test_where_everybody_may_create_nothing_is_deployed(conn: Conn, deploy: Depl
     assert snapshot(conn) == before
 
 
+def test_where_everybody_may_create_no_migration_is_applied(conn: Conn, deploy: Deploy) -> None:
+    conn.execute("drop schema jobs cascade; create schema jobs; grant create on schema jobs to public")
+    with pytest.raises(Refused, match="PUBLIC may create"):
+        deploy()
+    assert conn.execute("select to_regclass('jobs.queue')").fetchone() == (None,)
+
+
 def test_a_schema_of_ones_own_is_enough(conn: Conn, deploy: Deploy) -> None:
     conn.execute("drop schema jobs cascade")
     with a_login(conn) as owner:
