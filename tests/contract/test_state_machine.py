@@ -161,7 +161,8 @@ def test_a_null_attempt_is_refused(db: Db, call: str) -> None:
 @pytest.mark.parametrize("call", [name for name in CALLS if name not in NO_KEY])
 def test_the_queue_is_part_of_the_key(db: Db, call: str) -> None:
     db.a_queue("other")
-    job = db.a_job("FAILED" if call == "requeue" else "AVAILABLE" if call == "remove" else "IN_PROGRESS")
+    moves_from = {"requeue": "FAILED", "remove": "AVAILABLE", "begin_attempt": "RESERVED"}
+    job = db.a_job(moves_from.get(call, "IN_PROGRESS"))
     stranger = {**job, "queue": "other"}
     if call in ("complete", "complete_batch", "requeue"):
         with db.refuses("JQ004" if call == "requeue" else "JQ001"):

@@ -177,6 +177,13 @@ POSTGRES = [
         STATES % "begin_attempt-IN_PROGRESS",
     ),
     Mutant(
+        "begin_attempt: whatever the queue",
+        "transitions/begin_attempt.sql",
+        "        and job.queue = begin_attempt.queue\n",
+        "",
+        "contract/test_state_machine.py::test_the_queue_is_part_of_the_key[{db}-begin_attempt]",
+    ),
+    Mutant(
         "begin_attempt: the attempt is not counted",
         "transitions/begin_attempt.sql",
         "attempt = job.attempt + 1",
@@ -390,6 +397,13 @@ MYSQL = [
         "\n        and job.expires >= utc_timestamp(6);",
         ";",
         STATES % "begin_attempt_late-RESERVED",
+    ),
+    Mutant(
+        "begin_attempt: whatever the queue",
+        "transitions/begin_attempt.sql",
+        "    where job.queue = p_queue\n        and job.id = p_id\n",
+        "    where job.id = p_id\n",
+        "contract/test_state_machine.py::test_the_queue_is_part_of_the_key[{db}-begin_attempt]",
     ),
     Mutant(
         "begin_attempt: the clock is read before it waits",
