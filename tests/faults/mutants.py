@@ -170,6 +170,13 @@ POSTGRES = [
         STATES % "begin_attempt_late-RESERVED",
     ),
     Mutant(
+        "begin_attempt: the clock of the transaction's start",
+        "transitions/begin_attempt.sql",
+        ">= clock_timestamp()  --",
+        ">= now()  --",
+        TWO + "test_a_reservation_that_ended_during_a_long_transaction_is_not_begun_in_it[{db}]",
+    ),
+    Mutant(
         "begin_attempt: the state is not checked",
         "transitions/begin_attempt.sql",
         "        and job.state = 'RESERVED'\n",
