@@ -24,6 +24,7 @@ STATES = ("SCHEDULED", "AVAILABLE", "RESERVED", "IN_PROGRESS", "RETRY", "FAILED"
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
 NOTHING = timedelta(0)
+KEYS = {"job": "order by queue, id", "queue": "order by name"}
 
 
 class Dialect(Protocol):
@@ -36,11 +37,11 @@ class Dialect(Protocol):
     def connect(self, autocommit: bool = True) -> Any:
         """Open a session in which each call is a transaction of its own, or goes into one that the caller ends."""
 
-    def rows(self, conn: Any, table: str) -> list[Row]:
-        """Read a whole table, ``job`` or ``queue``, in the order of its key."""
+    def rows(self, conn: Any, relation: str) -> list[Row]:
+        """Read a whole table, ``job`` or ``queue``, in the order of its key; or a view, in its own."""
 
     def move(self, conn: Any, id: int, column: str, moment: datetime) -> None:
-        """Write ``schedule`` or ``expires`` of one row, behind the functions' back."""
+        """Write a moment of one job, behind the functions' back."""
 
     def now(self, conn: Any) -> datetime:
         """Read the database's clock."""
@@ -74,22 +75,14 @@ class Postgres:
         """Open a session in which each call is a transaction of its own, or goes into one that the caller ends."""
         return psycopg.connect(self._dsn, autocommit=autocommit)
 
-    def rows(self, conn: psycopg.Connection[Any], table: str) -> list[Row]:
-        """Read a whole table, ``job`` or ``queue``, in the order of its key."""
-        statement = {
-            "job": "select * from jobs.job order by queue, id",
-            "queue": "select * from jobs.queue order by name",
-        }
+    def rows(self, conn: psycopg.Connection[Any], relation: str) -> list[Row]:
+        """Read a whole table, ``job`` or ``queue``, in the order of its key; or a view, in its own."""
         with conn.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(statement[table]).fetchall()
+            return cursor.execute(f"select * from jobs.{relation} {KEYS.get(relation, '')}".encode()).fetchall()
 
     def move(self, conn: psycopg.Connection[Any], id: int, column: str, moment: datetime) -> None:
-        """Write ``schedule`` or ``expires`` of one row, behind the functions' back."""
-        statement = {
-            "schedule": "update jobs.job set schedule = %s where id = %s",
-            "expires": "update jobs.job set expires = %s where id = %s",
-        }
-        conn.execute(statement[column], [moment, id])
+        """Write a moment of one job, behind the functions' back."""
+        conn.execute(f"update jobs.job set {column} = %s where id = %s".encode(), [moment, id])
 
     def now(self, conn: psycopg.Connection[Any]) -> datetime:
         """Read the database's clock."""
@@ -142,10 +135,9 @@ class Mysql:
         level = None if autocommit else "set session transaction isolation level read committed"
         return connect(self._dsn, database="jobs", autocommit=autocommit, init_command=level)
 
-    def rows(self, conn: "pymysql.Connection[Any]", table: str) -> list[Row]:
-        statement = {"job": "select * from job order by queue, id", "queue": "select * from queue order by name"}
+    def rows(self, conn: "pymysql.Connection[Any]", relation: str) -> list[Row]:
         with conn.cursor(DictCursor) as cursor:
-            cursor.execute(statement[table])
+            cursor.execute(f"select * from {relation} {KEYS.get(relation, '')}")
             return [self._row(row) for row in cursor.fetchall()]
 
     def _row(self, row: Row) -> Row:
@@ -160,12 +152,9 @@ class Mysql:
         return loads(value) if name == "params" else value
 
     def move(self, conn: "pymysql.Connection[Any]", id: int, column: str, moment: datetime) -> None:
-        statement = {
-            "schedule": "update job set schedule = %s where id = %s",
-            "expires": "update job set expires = %s where id = %s",
-        }
         with conn.cursor() as cursor:
-            cursor.execute(statement[column], [moment.astimezone(UTC).replace(tzinfo=None), id])
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+            cursor.execute(f"update job set {column} = %s where id = %s", [moment, id])
 
     def now(self, conn: "pymysql.Connection[Any]") -> datetime:
         with conn.cursor() as cursor:
@@ -258,6 +247,10 @@ class Db:
         [row] = [row for row in self._dialect.rows(self._observer, "queue") if row["name"] == name]
         return row
 
+    def view(self, name: str) -> list[Row]:
+        """Return what people see."""
+        return self._dialect.rows(self._observer, name)
+
     def snapshot(self) -> dict[str, list[Row]]:
         """Return everything there is."""
         return {table: self._dialect.rows(self._observer, table) for table in ("job", "queue")}
@@ -297,13 +290,17 @@ class Db:
     def _same(self, id: int, taken: list[Any]) -> None:
         assert [job.id for job in taken] == [id], "another job was AVAILABLE: arrange that one last"
 
+    def move(self, id: int, column: str, distance: timedelta) -> None:
+        """Write a moment of a job: that far from now."""
+        self._dialect.move(self._observer, id, column, self.now() + distance)
+
     def let_lease_end(self, id: int) -> None:
         """Move the end of a job's lease into the past."""
-        self._dialect.move(self._observer, id, "expires", self.now() - SECOND)
+        self.move(id, "expires", -SECOND)
 
     def let_schedule_come(self, id: int) -> None:
         """Move a job's schedule into the past."""
-        self._dialect.move(self._observer, id, "schedule", self.now() - SECOND)
+        self.move(id, "schedule", -SECOND)
 
     # Judging
 

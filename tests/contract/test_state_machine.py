@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from ectojob_py.migrate import ROOT
+
 from .harness import STATES, Db, Row
 
 CONTRACT = """
@@ -124,7 +126,9 @@ def test_each_transition_from_each_state(db: Db, name: str, state: str, outcome:
 
 
 def test_the_table_has_a_line_for_every_transition() -> None:
-    assert {name for name in (line.split()[0] for line in CONTRACT.split("\n")[2:-1]) if name in CALLS} == set(CALLS)
+    lines = {line.split()[0] for line in CONTRACT.split("\n")[2:-1]}
+    files = {path.stem for path in (ROOT / "sql/postgres/transitions").glob("*.sql")}
+    assert lines & set(CALLS) == set(CALLS) == files
 
 
 NO_KEY = ("enqueue", "enqueue_many", "reserve_batch", "claim_batch", "activate_scheduled", "reactivate_expired")
@@ -161,7 +165,8 @@ def test_a_null_attempt_is_refused(db: Db, call: str) -> None:
 @pytest.mark.parametrize("call", [name for name in CALLS if name not in NO_KEY])
 def test_the_queue_is_part_of_the_key(db: Db, call: str) -> None:
     db.a_queue("other")
-    job = db.a_job("FAILED" if call == "requeue" else "AVAILABLE" if call == "remove" else "IN_PROGRESS")
+    moves_from = {"requeue": "FAILED", "remove": "AVAILABLE", "begin_attempt": "RESERVED"}
+    job = db.a_job(moves_from.get(call, "IN_PROGRESS"))
     stranger = {**job, "queue": "other"}
     if call in ("complete", "complete_batch", "requeue"):
         with db.refuses("JQ004" if call == "requeue" else "JQ001"):

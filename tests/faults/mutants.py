@@ -20,6 +20,7 @@ STATES = "contract/test_state_machine.py::test_each_transition_from_each_state[{
 ORDERS = "faults/test_orders.py::test_every_order_of_two_transactions[{db}-%s]"
 SENDS = "postgres/test_wakeups.py::test_what_a_call_sends[{db}-%s]"
 TWO = "postgres/test_interleavings.py::"
+VIEWS = "contract/test_views.py::test_%s[{db}]"
 
 POSTGRES = [
     Mutant(
@@ -170,11 +171,25 @@ POSTGRES = [
         STATES % "begin_attempt_late-RESERVED",
     ),
     Mutant(
+        "begin_attempt: the clock of the transaction's start",
+        "transitions/begin_attempt.sql",
+        ">= clock_timestamp()  --",
+        ">= now()  --",
+        TWO + "test_a_reservation_that_ended_during_a_long_transaction_is_not_begun_in_it[{db}]",
+    ),
+    Mutant(
         "begin_attempt: the state is not checked",
         "transitions/begin_attempt.sql",
         "        and job.state = 'RESERVED'\n",
         "",
         STATES % "begin_attempt-IN_PROGRESS",
+    ),
+    Mutant(
+        "begin_attempt: whatever the queue",
+        "transitions/begin_attempt.sql",
+        "        and job.queue = begin_attempt.queue\n",
+        "",
+        "contract/test_state_machine.py::test_the_queue_is_part_of_the_key[{db}-begin_attempt]",
     ),
     Mutant(
         "begin_attempt: the attempt is not counted",
@@ -339,6 +354,55 @@ POSTGRES = [
         "    if false then\n",
         ORDERS % "drop_queue-drop_queue",
     ),
+    Mutant(
+        "failed: the first failure first",
+        "views/failed.sql",
+        "job.updated_at desc",
+        "job.updated_at asc",
+        VIEWS % "failed_has_the_last_failure_first",
+    ),
+    Mutant(
+        "running: held since it was enqueued",
+        "views/running.sql",
+        "- job.updated_at",
+        "- job.inserted_at",
+        VIEWS % "running_has_what_is_held_the_next_to_expire_first",
+    ),
+    Mutant(
+        "running: what is left of a lease is what it is late",
+        "views/running.sql",
+        "job.expires - clock_timestamp()",
+        "clock_timestamp() - job.expires",
+        VIEWS % "running_has_what_is_held_the_next_to_expire_first",
+    ),
+    Mutant(
+        "overdue: no schedules",
+        "views/overdue.sql",
+        "(job.state in ('SCHEDULED', 'RETRY') and job.schedule <= clock_timestamp())",
+        "false",
+        VIEWS % "overdue_has_what_a_sweep_would_move_the_latest_first",
+    ),
+    Mutant(
+        "overdue: late since its schedule",
+        "views/overdue.sql",
+        "coalesce(job.expires, job.schedule)",
+        "job.schedule",
+        VIEWS % "overdue_has_what_a_sweep_would_move_the_latest_first",
+    ),
+    Mutant(
+        "queue_depth: the youngest for the oldest",
+        "views/queue_depth.sql",
+        "min(job.schedule)",
+        "max(job.schedule)",
+        VIEWS % "queue_depth_counts_the_jobs_of_each_state",
+    ),
+    Mutant(
+        "queue_depth: RETRY counted as RESERVED",
+        "views/queue_depth.sql",
+        "'RESERVED'",
+        "'RETRY'",
+        VIEWS % "queue_depth_counts_the_jobs_of_each_state",
+    ),
 ]
 
 MYSQL = [
@@ -390,6 +454,13 @@ MYSQL = [
         "\n        and job.expires >= utc_timestamp(6);",
         ";",
         STATES % "begin_attempt_late-RESERVED",
+    ),
+    Mutant(
+        "begin_attempt: whatever the queue",
+        "transitions/begin_attempt.sql",
+        "    where job.queue = p_queue\n        and job.id = p_id\n",
+        "    where job.id = p_id\n",
+        "contract/test_state_machine.py::test_the_queue_is_part_of_the_key[{db}-begin_attempt]",
     ),
     Mutant(
         "begin_attempt: the clock is read before it waits",
@@ -481,5 +552,47 @@ MYSQL = [
         "if row_count() = 0 then",
         "if false then",
         ORDERS % "drop_queue-drop_queue",
+    ),
+    Mutant(
+        "failed: the first failure first",
+        "views/failed.sql",
+        "job.updated_at desc",
+        "job.updated_at asc",
+        VIEWS % "failed_has_the_last_failure_first",
+    ),
+    Mutant(
+        "running: held since it was enqueued",
+        "views/running.sql",
+        "microsecond, job.updated_at",
+        "microsecond, job.inserted_at",
+        VIEWS % "running_has_what_is_held_the_next_to_expire_first",
+    ),
+    Mutant(
+        "running: what is left of a lease is what it is late",
+        "views/running.sql",
+        "utc_timestamp(6), job.expires",
+        "job.expires, utc_timestamp(6)",
+        VIEWS % "running_has_what_is_held_the_next_to_expire_first",
+    ),
+    Mutant(
+        "overdue: late since its schedule",
+        "views/overdue.sql",
+        "coalesce(job.expires, job.schedule)",
+        "job.schedule",
+        VIEWS % "overdue_has_what_a_sweep_would_move_the_latest_first",
+    ),
+    Mutant(
+        "queue_depth: the youngest for the oldest",
+        "views/queue_depth.sql",
+        "min(if(job.state",
+        "max(if(job.state",
+        VIEWS % "queue_depth_counts_the_jobs_of_each_state",
+    ),
+    Mutant(
+        "queue_depth: RETRY counted as RESERVED",
+        "views/queue_depth.sql",
+        "'RESERVED'",
+        "'RETRY'",
+        VIEWS % "queue_depth_counts_the_jobs_of_each_state",
     ),
 ]

@@ -96,8 +96,8 @@ def _anywhere(text: str, schema: str) -> str:
 
 
 def as_text(lines: list[Line]) -> str:
-    """Return a snapshot to be committed: without the texts that stand in a file of their own."""
-    paragraphs = [f"{kind} {name}\n{text}" for kind, name, text in lines if not kind.endswith("text")]
+    """Return a snapshot to be committed: without the bodies of functions, which stand in files of their own."""
+    paragraphs = [f"{kind} {name}\n{text}" for kind, name, text in lines if kind != "function's text"]
     return (
         "\n\n".join("\n    ".join(line.rstrip() for line in paragraph.split("\n")) for paragraph in paragraphs) + "\n"
     )

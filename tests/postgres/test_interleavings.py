@@ -210,9 +210,10 @@ def test_when_beginning_is_rolled_back_the_attempt_was_not_counted(db: Db, first
 
 def test_who_waited_beyond_the_reservation_does_not_begin(db: Db, first: Session, second: Session) -> None:
     id = db.a_job("RESERVED")["id"]
-    first.executes("update jobs.job set expires = clock_timestamp() - interval '1 second'")
+    first.executes("select from jobs.job for update")
     step = second.begins(id)
     assert step.blocked
+    first.executes("update jobs.job set expires = clock_timestamp()")
     first.commits()
     assert step.result is None
 
@@ -402,3 +403,10 @@ def test_what_became_due_during_a_long_transaction_is_swept_in_it(db: Db, first:
     db.conn.execute("update jobs.job set expires = clock_timestamp() where id = %s", [held])
     assert first.activates().result == 1
     assert first.reactivates().result == 1
+
+
+def test_a_reservation_that_ended_during_a_long_transaction_is_not_begun_in_it(db: Db, first: Session) -> None:
+    first.executes("select now()")
+    id = db.a_job("RESERVED")["id"]
+    db.conn.execute("update jobs.job set expires = clock_timestamp() where id = %s", [id])
+    assert first.begins(id).result is None

@@ -328,10 +328,13 @@ def test_a_migrator_that_fails_leaves_no_lock(conn: Conn, dsn: str) -> None:
 # The committed snapshot
 
 
-def test_the_committed_snapshot_is_the_schema(migrated: list[Line]) -> None:
+def test_the_committed_snapshot_is_the_schema(conn: Conn, migrated: list[Line]) -> None:
     """Delete ``schema.sql.txt`` and run this test to write it anew; its diff is a change's effect on the database."""
     text = as_text(migrated)
     if not DUMP.exists():
         DUMP.write_text(text)
         pytest.fail(f"{DUMP.name} was written: look at its diff, and commit it")
-    assert DUMP.read_text().splitlines() == text.splitlines()
+    committed = DUMP.read_text()
+    if conn.info.server_version < 160000:  # tells a view's text with the table before each column
+        committed, text = (whole.partition("\nview's text ")[0] for whole in (committed, text))
+    assert committed.splitlines() == text.splitlines()

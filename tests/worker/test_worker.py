@@ -282,7 +282,10 @@ def test_exit_in_a_handler_is_a_failure_like_any_other(
     until(lambda: gone(conn, after))
 
 
-def test_an_idle_worker_picks_a_job_up_without_polling(conn: Conn, start_worker: StartWorker) -> None:
+def test_an_idle_worker_picks_a_job_up_without_polling(
+    conn: Conn, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frontier, "_SHARE", 0)  # no look at all jobs is owed after the first one
     began = threading.Event()
     start_worker(perform=lambda _conn, _job: began.set(), poll_interval=3600)
     warm = Jobs(conn).enqueue("default")
@@ -342,15 +345,19 @@ def test_after_its_last_job_a_worker_looks_a_few_times_and_sleeps(
     monkeypatch.setattr(frontier, "_SHARE", 1000)  # the next look at all jobs is owed long after the last job
     Jobs(conn).enqueue_many("default", [{}] * 30)
     start_worker(perform=lambda _conn, _job: None, max_demand=10)
-    until(lambda: conn.execute("select jobs.someone_sleeps('default')").fetchone() == (True,))
+    until(lambda: asleep(conn))
     assert sum(found) == 30
     assert len(found) < 30
 
 
+def asleep(conn: Conn) -> bool:
+    return conn.execute("select jobs.someone_sleeps('default')").fetchone() == (True,)
+
+
 def sleeping(conn: Conn) -> bool:
-    """Tell whether the worker's listening connection has nothing to do."""
-    query = "select bool_and(state = 'idle') from pg_stat_activity where application_name = 'ectojob'"
-    return conn.execute(query).fetchone() == (True,)
+    """Tell whether a worker sleeps and has looked once more, so that nothing but a wake-up makes it look again."""
+    last = "select bool_or(state = 'idle' and query ~ 'claim_batch') from pg_stat_activity"
+    return asleep(conn) and conn.execute(f"{last} where application_name = 'ectojob'".encode()).fetchone() == (True,)
 
 
 def test_a_scheduled_job_starts_at_its_moment_and_not_before(conn: Conn, start_worker: StartWorker) -> None:
