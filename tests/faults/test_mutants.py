@@ -9,6 +9,11 @@ from .conftest import DATABASES
 from .mutation import FAULTS, ROOT
 
 
+def test_as_many_are_promised_as_there_are() -> None:
+    counts = f"{len(FAULTS['postgres-18'])} faults for PostgreSQL and {len(FAULTS['mariadb'])} for MySQL and MariaDB"
+    assert counts in (ROOT / "docs" / "reliability.md").read_text()
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("db", [db for db in DATABASES if db in FAULTS])
 def test_no_mutant_lives(db: str) -> None:
