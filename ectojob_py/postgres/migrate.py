@@ -48,7 +48,7 @@ def has_migrations(dsn: str, schema: str) -> bool:
 
 def check_schema(dsn: str, schema: str) -> None:
     """Raise what the deploy would raise: before the migrations, which yoyo commits one by one."""
-    with psycopg.connect(dsn) as conn:
+    with psycopg.connect(with_encoding(dsn)) as conn:
         conn.execute(sql.SQL("set local search_path = {}, pg_temp").format(sql.Identifier(schema)))
         conn.execute((ROOT / "sql/postgres/deploy/check_schema.sql").read_bytes())
 
