@@ -8,8 +8,7 @@ from datetime import timedelta
 
 import psycopg
 
-LONGEST_RETRY = timedelta(days=3650)
-"""Before the next attempt, as ``check_retry_in`` has it: the failure of one that waits longer would be refused."""
+from ectojob_py.limits import LONGEST_RETRY
 
 
 class JobsError(psycopg.DatabaseError):

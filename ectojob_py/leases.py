@@ -8,9 +8,10 @@ from time import monotonic
 from ectojob_py.engine import Listener
 from ectojob_py.errors import Locked, UnknownQueue
 from ectojob_py.job import Job
+from ectojob_py.limits import LONGEST_TIMEOUT
 
-_LONGEST = 30 * 86_400.0
-"""Seconds of an extension, at most, as ``check_timeout`` has it; a lease may be longer, being granted times attempt."""
+_LONGEST = LONGEST_TIMEOUT.total_seconds()
+"""Of an extension; a lease may be longer, being granted times attempt."""
 
 
 class _Lease:

@@ -16,11 +16,12 @@ from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
 from ectojob_py.completions import Completions
 from ectojob_py.engine import Engine, Listener
-from ectojob_py.errors import LONGEST_RETRY, Locked, UnknownQueue
+from ectojob_py.errors import Locked, UnknownQueue
 from ectojob_py.handler import AsyncPerformBatch, Outcome, PerformBatch, Report, is_async
 from ectojob_py.hands import Hands, Tasks, Threads
 from ectojob_py.job import Job
 from ectojob_py.leases import Leases
+from ectojob_py.setbacks import Setbacks
 from ectojob_py.stock import Stock
 
 _OVERDUE_PAUSE = 0.05
@@ -64,7 +65,7 @@ class Shift:
         self._completions = Completions(options.log)
         self._leases = Leases()
         self._turns = deque(options.queues)
-        self._unreported: deque[Report] = deque()
+        self._setbacks = Setbacks(options.retry_timeout, options.log)
         self._sweep_at: dict[str, float] = {}
         self._swept_at: dict[str, float] = {}
         self._unbegun: deque[Job] = deque()  # to be released
@@ -197,7 +198,7 @@ class Shift:
                 case Outcome.RAN:
                     self._completions.add(report)
                 case Outcome.FAILED | Outcome.NOT_RUN:
-                    self._unreported.append(report)
+                    self._setbacks.add(report)
 
     def _ended(self, report: Report) -> None:
         self._leases.drop(report.job)
@@ -220,33 +221,11 @@ class Shift:
             self._log.info("%s not begun, released", job)
 
     def _report(self, jobs: Jobs) -> None:
-        """Tell the database what did not succeed. The fence makes it safe to tell again after a lost connection."""
-        while self._unreported:
-            report = self._unreported[0]
-            job = report.job
+        for report in self._setbacks.tell(jobs):
+            self._leases.drop(report.job)
             if report.outcome is Outcome.NOT_RUN:
-                with suppress(UnknownQueue):
-                    jobs.release(job.queue, job.id, job.attempt)
-                self._sweep_at[job.queue] = min(self._sweep_at[job.queue], monotonic() + _BREATH)
-                self._log.warning("%s not run, released: %s", job, report.error)
-            else:
-                wait, retry_timeout = report.retry_in, self._options.retry_timeout
-                if wait is None and retry_timeout is not None:
-                    wait = min(retry_timeout * job.attempt, LONGEST_RETRY)
-                failed = None
-                with suppress(UnknownQueue):
-                    failed = _fail(jobs, report, wait)
-                self._log.warning(
-                    "%s failed in %.1f ms, attempt %d of %d, %s: %s",
-                    job,
-                    report.seconds * 1000,
-                    job.attempt,
-                    job.max_attempts,
-                    "someone else has it by now" if failed is None else f"now {failed.state}",
-                    report.error,
-                )
-            self._leases.drop(job)
-            self._unreported.popleft()
+                queue = report.job.queue
+                self._sweep_at[queue] = min(self._sweep_at[queue], monotonic() + _BREATH)
 
     def _give_back(self, listener: Listener) -> int:
         """Release what still runs; a handler that ends after all finds its lease lost, and rolls back.
@@ -264,14 +243,3 @@ class Shift:
                 pass
             self._log.warning("%s outlived the grace period, %s", job, done)
         return len(self._leases)
-
-
-def _fail(jobs: Jobs, report: Report, wait: timedelta | None) -> Job | None:
-    """Say why an attempt failed; in ASCII if the connection, or the database, has no code for some of it."""
-    job, error = report.job, report.error or ""
-    try:
-        return jobs.fail(job.queue, job.id, job.attempt, error, wait)
-    except Exception:
-        if error.isascii():
-            raise
-        return jobs.fail(job.queue, job.id, job.attempt, error.encode("ascii", "backslashreplace").decode(), wait)

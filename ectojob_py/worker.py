@@ -17,6 +17,7 @@ from ectojob_py.attempt_async import AsyncErrands, async_singly
 from ectojob_py.engine import Listener, engine_of
 from ectojob_py.errors import SetupError
 from ectojob_py.handler import AsyncPerform, AsyncPerformBatch, Perform, PerformBatch, check_call, is_async
+from ectojob_py.limits import LONGEST_TIMEOUT
 from ectojob_py.release import check_release
 from ectojob_py.shift import Options, Shift
 
@@ -25,9 +26,6 @@ _FEW = 20
 
 _FEW_BATCHES = 2
 """One is run while the next is claimed."""
-
-_LONGEST = 30 * 86_400.0
-"""Seconds of a timeout, at most, as ``check_timeout`` has it; here because a worker would be refused at each claim."""
 
 _STEADY = 10.0
 """Seconds after which a connection that is lost was a good one: the next is tried at once."""
@@ -248,7 +246,7 @@ def _performance(
 def _duration(name: str, seconds: float | None) -> timedelta | None:
     if seconds is None:
         return None
-    if seconds > _LONGEST:
+    if seconds > LONGEST_TIMEOUT.total_seconds():
         msg = f"{name} must be at most 30 days, not {seconds} seconds"
         raise ValueError(msg)
     duration = timedelta(seconds=seconds)
