@@ -45,6 +45,7 @@ class Hands(ABC):
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._reports: deque[Report] = deque()
         self._seconds: float | None = None  # what a job takes, lately
+        self._ahead = 0  # how many are to lie ready, so
         self._taken_at = 0.0  # when a hand last took a job, or there was none to take
         self.patient = False
         """Whether the worker is going to hear the hands within milliseconds, so that they need not ring for one job."""
@@ -52,11 +53,10 @@ class Hands(ABC):
     @property
     def demand(self) -> int:
         """How many jobs to claim now: for hands that are free, and for those that will be before the next claim."""
-        ahead = self._ahead
         at_once = self._room * self._batch
-        if self._jobs.qsize() > ahead // 2 and self._held >= at_once:
+        if self._jobs.qsize() > self._ahead // 2 and self._held >= at_once:
             return 0  # no hand is free: what lies ready will have one
-        return max(0, min(self._most, at_once + ahead) - self._held)
+        return max(0, min(self._most, at_once + self._ahead) - self._held)
 
     @property
     def stalled_at(self) -> float:
@@ -64,24 +64,17 @@ class Hands(ABC):
         return self._taken_at + _STALLED if self._jobs.qsize() else inf
 
     @property
-    def _ahead(self) -> int:
-        hands = self._room
-        more = self._most - hands * self._batch
-        if more <= 0 or self._seconds is None:
-            return 0
-        return min(more, int(hands * _AHEAD / max(self._seconds, 1e-6)))
-
-    @property
     def _room(self) -> int:
         """How many hands there can be now."""
         return self._size
 
-    def give(self, job: Job) -> None:
-        """Run a job on the next free hand."""
-        self._held += 1
+    def give(self, jobs: list[Job]) -> None:
+        """Run each job on the next free hand."""
         if not self._jobs.qsize():
             self._taken_at = monotonic()
-        self._put(job)
+        for job in jobs:
+            self._held += 1
+            self._put(job)
 
     def reports(self) -> Iterator[Report]:
         """Yield what has ended since the last call."""
@@ -92,11 +85,13 @@ class Hands(ABC):
                 known = report.seconds if self._seconds is None else self._seconds
                 self._seconds = known + (report.seconds - known) / 16
             yield report
+        self._look_ahead()
 
     def stalled(self) -> list[Job]:
         """Take back the jobs that lie ready while all hands are busy for long: they are not so quick after all."""
         if monotonic() > self.stalled_at:
             self._seconds = max(self._seconds or 0, _STALLED)
+            self._look_ahead()
             return self.unbegun()
         return []
 
@@ -115,6 +110,11 @@ class Hands(ABC):
     @abstractmethod
     def _put(self, job: Job) -> None:
         """Lay a job ready, and see to it that a free hand takes it."""
+
+    def _look_ahead(self) -> None:
+        if self._seconds is not None:
+            quick = int(self._room * _AHEAD / max(self._seconds, 1e-6))
+            self._ahead = max(0, min(quick, self._most - self._room * self._batch))
 
     def _next(self) -> Job | None:
         try:

@@ -17,11 +17,11 @@ _LONGEST = LONGEST_TIMEOUT.total_seconds()
 class _Lease:
     __slots__ = ("due_at", "job", "kept_at", "lost", "pace")
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, pace: float, now: float) -> None:
         self.job = job
-        self.pace = min(_LONGEST, ((job.expires or job.updated_at) - job.updated_at).total_seconds() / 3)
-        self.kept_at = monotonic()
-        self.due_at = self.kept_at + self.pace
+        self.pace = pace
+        self.kept_at = now
+        self.due_at = now + pace
         self.lost = False
 
 
@@ -42,10 +42,17 @@ class Leases:
     def __iter__(self) -> Iterator[Job]:
         return iter([lease.job for lease in self._leases.values()])
 
-    def add(self, job: Job) -> None:
-        """Keep this job's lease from now on."""
-        lease = self._leases[job.queue, job.id, job.attempt] = _Lease(job)
-        self._next_due = min(self._next_due, lease.due_at)
+    def add(self, jobs: list[Job]) -> None:
+        """Keep the leases that one claim has granted: those of the same attempt are equally long."""
+        now = monotonic()
+        paces: dict[int, float] = {}
+        for job in jobs:
+            pace = paces.get(job.attempt)
+            if pace is None:
+                granted = (job.expires or job.updated_at) - job.updated_at
+                pace = paces[job.attempt] = min(_LONGEST, granted.total_seconds() / 3)
+            self._leases[job.queue, job.id, job.attempt] = _Lease(job, pace, now)
+        self._next_due = min(self._next_due, now + min(paces.values(), default=math.inf))
 
     def drop(self, job: Job) -> None:
         """Keep it no longer."""

@@ -184,9 +184,8 @@ class Shift:
             except UnknownQueue as error:
                 self._miss(queue, error)
                 continue
-            for job in claimed:
-                self._leases.add(job)
-                self._hands.give(job)
+            self._leases.add(claimed)
+            self._hands.give(claimed)
             if len(claimed) < demand:
                 self._looking.discard(queue)
 

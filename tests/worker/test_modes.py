@@ -277,7 +277,7 @@ def test_a_job_that_its_hand_has_not_yet_taken_keeps_no_free_hand_waiting(conn: 
     [job] = Jobs(conn).claim_batch("default", 1)
     bell = Bell()
     hands = Slow(3, 3, 1, bell)
-    hands.give(job)
+    hands.give([job])
     assert hands.demand == 2
     bell.close()
 

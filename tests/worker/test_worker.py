@@ -431,7 +431,7 @@ def test_a_lease_of_years_is_extended_by_no_more_than_it_may_be(
     conn.execute("update jobs.job set attempt = 199")
     leases = Leases()
     [job] = Jobs(conn).claim_batch("default", 1, timedelta(days=30))
-    leases.add(job)
+    leases.add([job])
     monkeypatch.setattr("ectojob_py.leases.monotonic", lambda: monotonic() + timedelta(days=2001).total_seconds())
     with Listener(dsn, "jobs", ("default",)) as listener:
         leases.extend(listener)
