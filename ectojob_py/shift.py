@@ -3,6 +3,7 @@
 import logging
 import random
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -48,6 +49,7 @@ class Options:
     poll_interval: float
     execution_timeout: timedelta | None
     retry_timeout: timedelta | None
+    until_empty: bool
     log: logging.Logger
     log_level: int
 
@@ -105,7 +107,9 @@ class Shift:
             self._release(listener.jobs)
             if not self._stopping:
                 self._sweep(listener)
-                self._claim(listener)
+                self._claim(listener.claim)
+                if self._options.until_empty:
+                    self._stop_if_empty(listener)
             self._hands.patient = self._completions.due_at < inf
             awake, rescheduled = listener.wait(
                 self._idle_for(), self._bell, set(self._turns) - self._looking - self._absent
@@ -173,14 +177,14 @@ class Shift:
         self._looking.discard(queue)
         self._sweep_at[queue] = monotonic() + _ABSENCE
 
-    def _claim(self, listener: Listener) -> None:
+    def _claim(self, claim: Callable[[str, int, timedelta | None], list[Job]]) -> None:
         self._turns.rotate(1)  # no queue is always first
         for queue in [queue for queue in self._turns if queue in self._looking]:
             demand = self._hands.demand
             if not demand:
                 break
             try:
-                claimed = listener.claim(queue, demand, self._options.execution_timeout)
+                claimed = claim(queue, demand, self._options.execution_timeout)
             except UnknownQueue as error:
                 self._miss(queue, error)
                 continue
@@ -188,6 +192,15 @@ class Shift:
             self._hands.give(claimed)
             if len(claimed) < demand:
                 self._looking.discard(queue)
+
+    def _stop_if_empty(self, listener: Listener) -> None:
+        """Stop when nothing runs, and a look at all there is, in every queue, finds nothing to run."""
+        if not self._leases and not self._looking:
+            self._sweep_at = dict.fromkeys(self._sweep_at, 0.0)
+            self._sweep(listener)
+            self._claim(listener.jobs.claim_batch)
+            if not self._leases and not self._looking:
+                self.stop(inf)
 
     def _hear_hands(self) -> None:
         for report in self._hands.reports():

@@ -1,4 +1,4 @@
-"""The worker: runs the jobs of some queues until it is stopped, whatever happens to the database meanwhile."""
+"""The worker: runs the jobs of some queues until it is stopped, or they are empty, whatever becomes of the database."""
 
 import logging
 import os
@@ -48,6 +48,7 @@ class Worker:
         poll_interval: float = 60.0,
         execution_timeout: float | None = None,
         retry_timeout: float | None = None,
+        until_empty: bool = False,
         grace: float = 30.0,
         log: bool = True,
         log_level: str = "info",
@@ -67,8 +68,10 @@ class Worker:
         ``connections``: how many handlers run at once, each on a thread (if not async) and connection of its own;
         ``None``: ``max_demand``, at most 20; 2 for batches; all of ``max_demand`` for async ones that need none.
         ``poll_interval``: how often to look without being woken.
-        ``execution_timeout``, ``retry_timeout``: ``None``: the queue's. ``grace``: how long running handlers may go on
-        after a stop, 0 or more; infinity: until they end. ``log_level``: of the line that each job logs when done.
+        ``execution_timeout``, ``retry_timeout``: ``None``: the queue's. ``until_empty``: stop once no job of its queues
+        can run; it waits for none that is scheduled, to be retried later, or held by others. ``grace``: how long
+        running handlers may go on after a stop, 0 or more; infinity: until they end. ``log_level``: of the line that
+        each job logs when done.
         Raises ``ValueError`` for any other number that isn't positive, a timeout of more than 30 days, a level that
         logging doesn't know, and handlers that can't be called so or don't go together; ``SetupError`` for async ones
         on MySQL.
@@ -104,6 +107,7 @@ class Worker:
             poll_interval=poll_interval,
             execution_timeout=_duration("execution_timeout", execution_timeout),
             retry_timeout=_duration("retry_timeout", retry_timeout),
+            until_empty=until_empty,
             log=self._log,
             log_level=_level(log_level),
         )
@@ -128,7 +132,7 @@ class Worker:
             self._shift.stop(self._deadline)
 
     def run(self) -> int:
-        """Work until ``stop``, SIGTERM or SIGINT (a second one ends the grace period at once).
+        """Work until ``stop``, SIGTERM or SIGINT (a second one ends the grace period at once), or ``until_empty``.
 
         Returns how many jobs were still running when the grace period ended; they were released for others, or, where
         the database was away just then or the handler had the job's row locked, are when their leases end. Raises

@@ -40,19 +40,21 @@ class _Place:
     failures: int = 0
 
 
-def supervise(run: Callable[[], int], number: int, log: logging.Logger) -> int:
+def supervise(run: Callable[[], int], number: int, log: logging.Logger, may_end: bool = False) -> int:
     """Keep ``number`` processes that ``run`` until SIGTERM or SIGINT, which they get as SIGTERM; return the exit code.
 
-    ``run`` can be pickled; each process is a new interpreter, so that nothing is shared. Exit code: that of a worker
-    which is refused; else 3 if one of them left jobs behind, or died while it stopped; else 0.
+    ``run`` can be pickled; each process is a new interpreter, so that nothing is shared. ``may_end``: one that returns
+    0 is done, and isn't started again. Exit code: that of a worker which is refused; else 3 if one of them left jobs
+    behind, or died while it stopped; else 0.
     """
-    return _Supervisor(run, number, log).watch()
+    return _Supervisor(run, number, log, may_end).watch()
 
 
 class _Supervisor:
-    def __init__(self, run: Callable[[], int], number: int, log: logging.Logger) -> None:
+    def __init__(self, run: Callable[[], int], number: int, log: logging.Logger, may_end: bool) -> None:
         self._run = run
         self._log = log
+        self._may_end = may_end
         self._places = [_Place(f"worker-{index + 1}") for index in range(number)]
         self._signals: deque[signal.Signals] = deque()
         self._bell = Bell()
@@ -61,7 +63,7 @@ class _Supervisor:
 
     def watch(self) -> int:
         with self._hearing_signals():
-            while not self._stopping or self._running():
+            while self._running() or not (self._stopping or self._done()):
                 self._start_what_is_due()
                 pause = inf if self._stopping else min(self._due(), default=inf) - monotonic()
                 wait([*(process.sentinel for _, process in self._running()), self._bell.fileno()], _timeout(pause))
@@ -77,6 +79,9 @@ class _Supervisor:
 
     def _running(self) -> list[tuple[_Place, SpawnProcess]]:
         return [(place, place.process) for place in self._places if place.process is not None]
+
+    def _done(self) -> bool:
+        return all(due == inf for due in self._due())
 
     def _due(self) -> Iterator[float]:
         return (place.start_at for place in self._places if place.process is None)
@@ -113,6 +118,8 @@ class _Supervisor:
                 self._stop()
         elif self._stopping:
             self._code = self._code or (LEFT_BEHIND if code not in (0, -signal.SIGTERM) else 0)
+        elif self._may_end and code == 0:
+            place.start_at = inf
         else:
             how = f"was killed by {_name(-code)}" if code < 0 else f"ended with exit code {code}"
             self._start_later(place, how)

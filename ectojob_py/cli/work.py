@@ -109,6 +109,9 @@ def work(
         timedelta | None,
         typer.Option(parser=duration, metavar="DURATION", help="Wait after a failure. Default: the queue's setting."),
     ] = None,
+    until_empty: Annotated[
+        bool, typer.Option("--until-empty", help="End once no job can run; wait for none that can run later.")
+    ] = False,
     grace: Annotated[
         timedelta,
         typer.Option(parser=duration, metavar="DURATION", show_default="30s", help="What running jobs get on SIGTERM."),
@@ -123,7 +126,7 @@ def work(
     dsn: Dsn = None,
     schema: Schema = None,
 ) -> None:
-    """Run the jobs of one or more queues until SIGTERM or Ctrl-C.
+    """Run the jobs of one or more queues until SIGTERM or Ctrl-C, or --until-empty.
 
     Running jobs get a grace period then; those that outlive it are released for other workers, and the exit code is 3.
     Of several processes, one that dies is started again.
@@ -148,6 +151,7 @@ def work(
         "poll_interval": poll_interval.total_seconds(),
         "execution_timeout": _seconds(execution_timeout),
         "retry_timeout": _seconds(retry_timeout),
+        "until_empty": until_empty,
         "grace": grace.total_seconds(),
         "log": log,
         "schema": choice.schema,
@@ -165,7 +169,7 @@ def _several(order: Order, processes: int) -> int:
     order.begin_log()
     log = logging.getLogger("ectojob")
     log.disabled = not order.options["log"]
-    return supervise(order.run, processes, log)
+    return supervise(order.run, processes, log, may_end=order.options["until_empty"])
 
 
 def _seconds(duration: timedelta | None) -> float | None:

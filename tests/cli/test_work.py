@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,17 @@ def test_it_works_until_it_is_told_to_stop(start: Start, db: Db, ask: Ask, targe
 
 
 @pytest.mark.usefixtures("handlers")
+def test_until_empty_it_ends_by_itself(start: Start, db: Db, ask: Ask) -> None:
+    ids = [db.jobs.enqueue("default", {"type": "receipt"}) for _ in range(3)]
+    later = db.jobs.enqueue("default", {"type": "receipt"}, schedule=db.now() + timedelta(hours=1))
+    process = start("work", "handlers:by_type", "-q", "default", "--until-empty")
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 0, said
+    assert ask("select id from jobs.done order by id") == [(id,) for id in ids]
+    assert [job["id"] for job in db.all_jobs()] == [later]
+
+
+@pytest.mark.usefixtures("handlers")
 def test_jobs_left_behind_are_exit_code_3(start: Start, db: Db, ask: Ask, tmp_path: Path) -> None:
     id = db.jobs.enqueue("default")
     process = start("work", "handlers:stubborn", "-q", "default", "--grace", "0.1")
@@ -117,17 +129,19 @@ def test_the_options_reach_the_worker(ectojob: Command, monkeypatch: pytest.Monk
         "dsn": dsn, "queue": ["default"], "schema": "jobs", "max_demand": 100, "connections": None, "log": True,
         "transaction": True, "batch_size": None,
         "poll_interval": 60.0, "execution_timeout": None, "retry_timeout": None, "grace": 30.0,
+        "until_empty": False,
     }  # fmt: skip
     assert given == defaults
 
     options = ["--max-demand=5", "--connections=2", "--poll-interval=1m30s", "--execution-timeout=1h", "--no-log"]
-    options += ["--retry-timeout=0.5", "--grace=0", "--schema=jobs_eu", "--queue=a", "--queue=b"]
+    options += ["--retry-timeout=0.5", "--grace=0", "--schema=jobs_eu", "--queue=a", "--queue=b", "--until-empty"]
     assert ectojob("work", "handlers:by_type", *options).code == 0
     assert set(given.pop("perform")) == {"receipt"}
     assert given == {
         "dsn": dsn, "queue": ["a", "b"], "schema": "jobs_eu", "max_demand": 5, "connections": 2, "log": False,
         "transaction": True, "batch_size": None,
         "poll_interval": 90.0, "execution_timeout": 3600.0, "retry_timeout": 0.5, "grace": 0.0,
+        "until_empty": True,
     }  # fmt: skip
 
 

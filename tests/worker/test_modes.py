@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import nan
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ectojob_py import Job, Jobs, Worker
+from ectojob_py import Job, Jobs, Retry, Worker
 from ectojob_py.bell import Bell
 from ectojob_py.hands import Hands
 
@@ -280,6 +281,67 @@ def test_a_job_that_its_hand_has_not_yet_taken_keeps_no_free_hand_waiting(conn: 
     hands.give([job])
     assert hands.demand == 2
     bell.close()
+
+
+# Until empty
+
+
+@pytest.mark.parametrize("mode", ["perform", "perform_batch", "errand", "async"])
+def test_until_empty_it_ends_when_no_job_can_run(conn: Conn, dsn: str, mode: str) -> None:
+    jobs, ran = Jobs(conn), Counter[str]()
+
+    def perform(job: Job) -> None:
+        name = job.params["name"]
+        ran[name] += 1
+        if name == "first":
+            with psycopg.connect(dsn) as other:
+                Jobs(other).enqueue("default", {"name": "what it enqueued"})
+        if name == "fails":
+            raise Retry("later", after=3600)
+
+    async def await_perform(_conn: Any, job: Job) -> None:
+        perform(job)
+
+    def perform_batch(_conn: Any, batch: list[Job]) -> None:
+        for job in batch:
+            perform(job)
+
+    modes: dict[str, dict[str, Any]] = {
+        "perform": {"perform": lambda _conn, job: perform(job)},
+        "perform_batch": {"perform_batch": perform_batch, "batch_size": 1},
+        "errand": {"perform": perform, "transaction": False},
+        "async": {"perform": await_perform},
+    }
+    jobs.enqueue("default", {"name": "another's"})
+    jobs.claim_batch("default", 1)
+    jobs.enqueue_many("default", [{"name": "first"}, {"name": "fails"}])
+    jobs.enqueue("default", {"name": "tomorrow"}, schedule=datetime.now(UTC) + timedelta(days=1))
+    assert Worker(dsn, until_empty=True, **modes[mode]).run() == 0
+    assert ran == Counter(["first", "fails", "what it enqueued"])
+    assert sorted(states(conn).values()) == ["IN_PROGRESS", "RETRY", "SCHEDULED"]
+
+
+def test_until_empty_it_looks_for_what_is_more_urgent_before_it_ends(
+    conn: Conn, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ectojob_py.postgres.frontier._SHARE", 10**9)  # by itself it would not look for a second
+
+    def perform(_conn: Conn, job: Job) -> None:
+        if job.priority > -3:
+            Jobs(conn).enqueue("default", priority=job.priority - 1)
+
+    Jobs(conn).enqueue("default")
+    assert Worker(dsn, perform=perform, until_empty=True, max_demand=1).run() == 0
+    assert states(conn) == {}
+
+
+def test_until_empty_it_runs_nothing_of_queues_that_are_empty_or_paused(conn: Conn, dsn: str) -> None:
+    jobs = Jobs(conn)
+    jobs.create_queue("paused")
+    jobs.enqueue("paused")
+    jobs.pause_queue("paused")
+    assert Worker(dsn, ["default", "paused"], perform=print, until_empty=True).run() == 0
+    assert list(states(conn).values()) == ["AVAILABLE"]
 
 
 # What doesn't go together

@@ -199,8 +199,23 @@ def test_a_signal_in_the_middle_of_a_start_is_heard(monkeypatch: pytest.MonkeyPa
     assert blocked == [True]
 
 
+def test_until_empty_all_end_and_one_that_was_killed_is_started_again(effects: Conn, start: Start) -> None:
+    ids = Jobs(effects).enqueue_many("default", [{}] * 2)
+    effects.execute("select pg_advisory_lock(1)")
+    process = start("waits", "--processes", "2", "--max-demand", "1", "--until-empty")
+    until(lambda: at_the_gate(effects) == 2, 40)
+    os.kill(children(process)[0], signal.SIGKILL)
+    line_with(process, "starting it again")
+    effects.execute("select pg_advisory_unlock(1)")
+    _, said = process.communicate(timeout=40)
+    assert process.returncode == 0, said
+    [(done,)] = effects.execute("select job from effect").fetchall()
+    assert done in ids
+    assert states(effects) == ["IN_PROGRESS"]
+
+
 def test_one_that_always_dies_is_started_for_ever() -> None:
-    supervisor = _Supervisor(int, 1, logging.getLogger("ectojob"))
+    supervisor = _Supervisor(int, 1, logging.getLogger("ectojob"), may_end=False)
     [place] = supervisor._places
     for _ in range(1500):
         place.start_at = monotonic()
