@@ -1,11 +1,9 @@
 """A worker's loop: hear its hands, keep leases, report, sweep, claim, and sleep until something happens."""
 
-import logging
 import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from math import inf
 from time import monotonic
@@ -18,10 +16,11 @@ from ectojob_py.client import Jobs
 from ectojob_py.completions import Completions
 from ectojob_py.engine import Engine, Listener
 from ectojob_py.errors import Locked, UnknownQueue
-from ectojob_py.handler import AsyncPerformBatch, Outcome, PerformBatch, Report, is_async
+from ectojob_py.handler import Outcome, Report, is_async
 from ectojob_py.hands import Hands, Tasks, Threads
 from ectojob_py.job import Job
 from ectojob_py.leases import Leases
+from ectojob_py.options import Options
 from ectojob_py.setbacks import Setbacks
 from ectojob_py.stock import Stock
 
@@ -33,25 +32,6 @@ _BREATH = 1.0
 
 _ABSENCE = 5.0
 """Seconds before a worker looks whether a queue that was dropped is there again."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a worker was told; ``Worker`` says what each option means. ``hands`` is how many handlers run at once."""
-
-    dsn: str
-    schema: str
-    queues: tuple[str, ...]
-    perform: PerformBatch | Errands | AsyncPerformBatch | AsyncErrands
-    hands: int
-    max_demand: int
-    batch_size: int
-    poll_interval: float
-    execution_timeout: timedelta | None
-    retry_timeout: timedelta | None
-    until_empty: bool
-    log: logging.Logger
-    log_level: int
 
 
 class Shift:

@@ -7,19 +7,17 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from itertools import chain, repeat
 from math import inf
 from time import monotonic
 
-from ectojob_py.attempt import Errands, singly
-from ectojob_py.attempt_async import AsyncErrands, async_singly
+from ectojob_py.attempt_async import AsyncErrands
 from ectojob_py.engine import Listener, engine_of
 from ectojob_py.errors import SetupError
-from ectojob_py.handler import AsyncPerform, AsyncPerformBatch, Perform, PerformBatch, check_call, is_async
-from ectojob_py.limits import LONGEST_TIMEOUT
+from ectojob_py.handler import AsyncPerform, AsyncPerformBatch, Perform, PerformBatch, is_async
+from ectojob_py.options import Options, check_duration, check_grace, check_handlers, check_level, silent
 from ectojob_py.release import check_release
-from ectojob_py.shift import Options, Shift
+from ectojob_py.shift import Shift
 
 _FEW = 20
 """Connections that a worker opens at most when it isn't told: a server has 100 by default, and others want some."""
@@ -91,8 +89,8 @@ class Worker:
             raise ValueError("pass the queue to work on, or several")
         if perform is not None and perform_batch is not None:
             raise ValueError("pass either perform or perform_batch")
-        self._log = logging.getLogger("ectojob") if log else _silent()
-        performed = _performance(perform, perform_batch, transaction, self._log)
+        self._log = logging.getLogger("ectojob") if log else silent()
+        performed = check_handlers(perform, perform_batch, transaction, self._log)
         few = _FEW if perform_batch is None else _FEW_BATCHES
         if isinstance(performed, AsyncErrands):
             few = max_demand
@@ -105,17 +103,17 @@ class Worker:
             max_demand=max_demand,
             batch_size=1 if perform_batch is None else batch_size or max(1, max_demand // 2),
             poll_interval=poll_interval,
-            execution_timeout=_duration("execution_timeout", execution_timeout),
-            retry_timeout=_duration("retry_timeout", retry_timeout),
+            execution_timeout=check_duration("execution_timeout", execution_timeout),
+            retry_timeout=check_duration("retry_timeout", retry_timeout),
             until_empty=until_empty,
             log=self._log,
-            log_level=_level(log_level),
+            log_level=check_level(log_level),
         )
         self._engine = engine_of(dsn)
         given = perform_batch if perform is None else perform
         if given is not None and is_async(given):
             self._engine.open_async_pool(dsn)  # it opens nothing yet, and raises where there is nothing to await
-        self._grace = _grace(grace)
+        self._grace = check_grace(grace)
         self._shift: Shift | None = None
         self._deadline: float | None = None  # ``None``: nobody has said stop
         self._refused: SetupError | None = None
@@ -126,7 +124,7 @@ class Worker:
         From any thread, also before ``run``. ``None``: the worker's own ``grace``. Said again, the earlier end counts.
         Raises ``ValueError`` for a ``grace`` below 0.
         """
-        deadline = monotonic() + (self._grace if grace is None else _grace(grace))
+        deadline = monotonic() + (self._grace if grace is None else check_grace(grace))
         self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
         if self._shift is not None:
             self._shift.stop(self._deadline)
@@ -226,57 +224,3 @@ class Worker:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def _performance(
-    perform: Perform | AsyncPerform | None,
-    perform_batch: PerformBatch | AsyncPerformBatch | None,
-    transaction: bool,
-    log: logging.Logger,
-) -> PerformBatch | Errands | AsyncPerformBatch | AsyncErrands:
-    if perform is not None:
-        check_call(perform, *(("conn", "job") if transaction else ("job",)))
-    elif perform_batch is not None:
-        check_call(perform_batch, "conn", "jobs")
-    if perform is not None and is_async(perform):
-        return async_singly(perform) if transaction else AsyncErrands(perform, log)
-    if perform is not None:
-        return singly(perform) if transaction else Errands(perform, log)
-    if perform_batch is None or not transaction:
-        raise ValueError("pass perform, or perform_batch with its transaction")
-    return perform_batch
-
-
-def _duration(name: str, seconds: float | None) -> timedelta | None:
-    if seconds is None:
-        return None
-    if seconds > LONGEST_TIMEOUT.total_seconds():
-        msg = f"{name} must be at most 30 days, not {seconds} seconds"
-        raise ValueError(msg)
-    duration = timedelta(seconds=seconds)
-    if not duration:  # it counts microseconds
-        msg = f"{name} must be more than 0, not {seconds}"
-        raise ValueError(msg)
-    return duration
-
-
-def _grace(seconds: float) -> float:
-    if not seconds >= 0:
-        msg = f"grace must be 0 or more, not {seconds}"
-        raise ValueError(msg)
-    return seconds
-
-
-def _level(name: str) -> int:
-    levels = logging.getLevelNamesMapping()
-    if name.upper() not in levels:
-        msg = f"log_level must be one of {', '.join(levels).lower()}, not {name}"
-        raise ValueError(msg)
-    return levels[name.upper()]
-
-
-def _silent() -> logging.Logger:
-    """Return a logger that nobody's configuration reaches."""
-    logger = logging.Logger("ectojob")
-    logger.disabled = True
-    return logger

@@ -126,7 +126,7 @@ def work(
     dsn: Dsn = None,
     schema: Schema = None,
 ) -> None:
-    """Run the jobs of one or more queues until SIGTERM or Ctrl-C, or --until-empty.
+    """Run the jobs of one or more queues until SIGTERM or Ctrl-C, or, with --until-empty, until none can run.
 
     Running jobs get a grace period then; those that outlive it are released for other workers, and the exit code is 3.
     Of several processes, one that dies is started again.
