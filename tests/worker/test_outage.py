@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Semaphore
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import psycopg
 import pytest
 
-from ectojob_py import Job, Jobs, Worker
+from ectojob_py import Job, Jobs, Worker, stock
 from ectojob_py.embedded import VERSIONS, EmbeddedServer, binaries
 from ectojob_py.migrate import migrate
 
@@ -202,6 +202,7 @@ def test_losing_a_handlers_idle_connection_costs_no_attempt(dsn: str, start_work
     until(lambda: all_done(dsn))
     with psycopg.connect(dsn, autocommit=True) as conn:
         assert terminate(conn, "application_name = 'ectojob' and query ~ '^(COMMIT|ROLLBACK)'") == 1
+    sleep(2 * stock._FRESH)  # before that it isn't idle: a hand trusts it
     ids += enqueue(dsn)
     until(lambda: all_done(dsn))
     assert (effects(dsn), attempts) == (ids, [1, 1])
