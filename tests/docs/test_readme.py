@@ -10,7 +10,7 @@ import psycopg
 from ectojob_py.embedded import VERSIONS, binaries
 from ectojob_py.migrate import migrate
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
 MARK = "-- next statement --"
 
 
@@ -22,7 +22,10 @@ def normal(output: str) -> list[str]:
 
 
 def test_the_tours_in_psql_print_what_the_readme_says(dsn: str, tmp_path: Path) -> None:
-    first, many, as_roles = re.findall(r"```console\n(.*?)```", README.read_text(), re.DOTALL)
+    [first], [many], [as_roles] = (
+        re.findall(r"```console\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)
+        for name in ("README.md", "docs/recipes.md", "docs/operating.md")
+    )
     compare(first, dsn, tmp_path)
     with psycopg.connect(dsn) as conn:
         conn.execute("create table customers as select id from generate_series(1, 2) as id")
