@@ -33,7 +33,7 @@ def migrate(dsn: str, schema: str = "jobs", roles: bool | None = None) -> list[s
         check_replaced(_installed(dsn, schema), schema)
         room_of(dsn, "migrate").check_schema(dsn, schema)
         pending = backend.to_apply(migrations)
-        backend.apply_migrations_only(pending)
+        room_of(dsn, "migrate").apply(backend, migrations, dsn, schema)
         backend.run_post_apply(migrations)
         if roles is not None:
             room_of(dsn, "migrate").set_roles(dsn, schema, roles)
@@ -56,14 +56,14 @@ def _turn(dsn: str, schema: str) -> Iterator[tuple[Any, Any]]:
     """Return yoyo's backend for a schema and the migrations of its kind of database, while no other migrator runs.
 
     The database's own lock leaves nothing to break when a migrator is killed, and ``install.sql`` takes the same one.
-    yoyo's lock is a row that a killed ``yoyo`` leaves behind, and only keeps plain ``yoyo`` out.
+    yoyo's is a row, which only keeps plain ``yoyo`` out.
     """
     kind = kind_of(dsn)
     with ExitStack() as stack:
         uri = stack.enter_context(room_of(dsn, "migrate").turn(dsn, schema))
         backend = stack.enter_context(get_backend(uri))
         try:
-            stack.enter_context(backend.lock())
+            stack.enter_context(_yoyos_lock(backend))
         except exceptions.LockTimeout as error:
             hint = "If no migration runs, remove the lock it left behind: delete from yoyo_lock in that schema."
             raise SetupError(str(error), hint) from error
@@ -71,6 +71,23 @@ def _turn(dsn: str, schema: str) -> Iterator[tuple[Any, Any]]:
         recorded = _recorded(backend)
         backend.mark_migrations(backend.to_apply(migrations).filter(lambda migration: migration.id in recorded))
         yield backend, migrations
+
+
+@contextmanager
+def _yoyos_lock(backend: Any) -> Iterator[None]:
+    """Hold it by a row with a negative pid. One that is there already is of a migrator that was killed in its turn."""
+    _execute(backend, "delete from yoyo_lock where pid < 0")
+    with backend.lock():
+        _execute(backend, "update yoyo_lock set pid = -pid")
+        try:
+            yield
+        finally:
+            _execute(backend, "delete from yoyo_lock where pid < 0")
+
+
+def _execute(backend: Any, statement: str) -> None:
+    with backend.transaction():
+        backend.execute(statement)
 
 
 def _installed(dsn: str, schema: str) -> str:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
+from typing import Any
 from urllib.parse import urlencode
 
 import psycopg
@@ -10,6 +12,12 @@ from psycopg import conninfo, sql
 
 from ectojob_py.postgres.dsn import with_encoding
 from ectojob_py.release import ROOT
+
+_MOMENT = 50
+"""Milliseconds that a migration waits for its locks before it lets others pass, and tries again."""
+
+_TRIES = 100
+"""How often it does: who came between looking and taking is gone the next time."""
 
 
 @contextmanager
@@ -48,18 +56,53 @@ def has_migrations(dsn: str, schema: str) -> bool:
 
 def check_schema(dsn: str, schema: str) -> None:
     """Raise what the deploy would raise: before the migrations, which yoyo commits one by one."""
-    with psycopg.connect(with_encoding(dsn)) as conn:
-        conn.execute(sql.SQL("set local search_path = {}, pg_temp").format(sql.Identifier(schema)))
+    with _path_of(dsn, schema) as conn:
         conn.execute((ROOT / "sql/postgres/deploy/check_schema.sql").read_bytes())
+
+
+def apply(backend: Any, migrations: Any, dsn: str, schema: str) -> None:
+    """Apply what is pending, each for a moment at a time, so that nobody queues up behind one that waits for its locks.
+
+    Raises ``LockNotAvailable`` when they can't be had, mostly by ``lock_relations.sql``, which says who has them.
+    """
+    lock_relations = (ROOT / "sql/postgres/deploy/lock_relations.sql").read_bytes()
+    tries = count(1)
+    while pending := backend.to_apply(migrations):
+        with _path_of(dsn, schema) as conn:
+            conn.execute("set local ectojob.migrating = on")
+            conn.execute(lock_relations)
+        with _momentary_locks(backend):
+            try:
+                backend.apply_migrations_only(pending)
+            except psycopg.errors.LockNotAvailable:
+                if next(tries) == _TRIES:
+                    raise
 
 
 def set_roles(dsn: str, schema: str, wanted: bool) -> None:
     """Do what ``roles.sql`` or ``roles.rollback.sql`` does in psql, in one transaction, too."""
     script = ROOT / "sql/postgres" / ("roles.sql" if wanted else "roles.rollback.sql")
-    with psycopg.connect(with_encoding(dsn)) as conn:
-        conn.execute(sql.SQL("set local search_path = {}, pg_temp").format(sql.Identifier(schema)))
+    with _path_of(dsn, schema) as conn:
+        conn.execute("set local ectojob.migrating = on")
         for name in re.findall(r"^\\ir (\w\S+)", script.read_text(), re.MULTILINE):
             conn.execute((script.parent / name).read_bytes())
+
+
+@contextmanager
+def _momentary_locks(backend: Any) -> Iterator[None]:
+    backend.execute(f"set lock_timeout = {_MOMENT}")
+    try:
+        yield
+    finally:
+        backend.execute("reset lock_timeout")
+
+
+@contextmanager
+def _path_of(dsn: str, schema: str) -> Iterator[psycopg.Connection[Any]]:
+    """Open a transaction with the path that the scripts rely on."""
+    with psycopg.connect(with_encoding(dsn)) as conn:
+        conn.execute(sql.SQL("set local search_path = {}, pg_temp").format(sql.Identifier(schema)))
+        yield conn
 
 
 def _uri(dsn: str, schema: str) -> str:

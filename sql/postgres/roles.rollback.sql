@@ -1,5 +1,6 @@
 -- Takes back what roles.sql did: the schema and all in it is yours again, and the five roles go, unless something
--- outside this schema needs them. Jobs stay; workers that logged in as a member are refused from now on.
+-- outside this schema needs them. Jobs stay; workers that logged in as a member are refused from now on, and a call
+-- that had begun may be.
 --
 --     psql -f sql/postgres/roles.rollback.sql    -v schema=jobs_eu for another schema
 
@@ -13,6 +14,8 @@ begin;
 select pg_advisory_xact_lock(hashtextextended('ectojob migrate ' || :'schema', 0)) \g /dev/null
 set local search_path = :"schema", pg_temp;
 
+set local ectojob.migrating = on;
+\ir deploy/lock_relations.sql
 \ir roles/take_back.sql
 \ir roles/drop_roles.sql
 

@@ -21,6 +21,8 @@ select pg_advisory_xact_lock(hashtextextended('ectojob migrate ' || :'schema', 0
 set local search_path = :"schema", pg_temp;
 
 \ir roles/create_roles.sql
+set local ectojob.migrating = on;
+\ir deploy/lock_relations.sql
 \ir deploy/privileges.sql
 \ir roles/hand_over.sql
 \ir roles/grants.sql

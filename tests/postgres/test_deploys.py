@@ -2,9 +2,10 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +23,9 @@ from .snapshot import snapshot
 Conn = psycopg.Connection[Any]
 Deploy = Callable[..., None]
 
+LOCKING_MIGRATIONS = ("0006_job_pkey_room", "0005_job_rules", "0004_job_held")
+"""Those that change job, the last one first."""
+
 HELD_UP_BY = ("select jobs.enqueue('default')", "select * from jobs.queue_depth")
 """What keeps a deploy waiting, in a transaction that is open."""
 
@@ -37,7 +41,8 @@ def deploy(request: pytest.FixtureRequest, dsn: str) -> Deploy:
     def by_psql(user: str = "postgres", lock_timeout: str = "") -> None:
         program = POSTGRES[request.node.callspec.params["postgres_server"]] / "psql"
         environment = {**os.environ, "PGOPTIONS": f"-c lock_timeout={lock_timeout}" if lock_timeout else ""}
-        command = [str(program), "-X", "-q", "-U", user, "-d", dsn, "-f", str(ROOT / "sql/postgres/install.sql")]
+        login = make_conninfo(dsn, user=user)  # -U would yield to it
+        command = [str(program), "-X", "-q", "-d", login, "-f", str(ROOT / "sql/postgres/install.sql")]
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env=environment)
         if done.returncode != 0:
             raise Refused(done.stderr)
@@ -60,9 +65,11 @@ def a_login(conn: Conn) -> Iterator[str]:
     name = f"plain_of_{conn.info.dbname}"
     role = sql.Identifier(name)
     conn.execute(sql.SQL("create role {} login").format(role))
-    yield name
-    conn.execute(sql.SQL("drop owned by {} cascade").format(role))
-    conn.execute(sql.SQL("drop role {}").format(role))
+    try:
+        yield name
+    finally:
+        conn.execute(sql.SQL("drop owned by {} cascade").format(role))
+        conn.execute(sql.SQL("drop role {}").format(role))
 
 
 def test_an_older_release_does_not_take_the_place_of_a_newer_one(conn: Conn, deploy: Deploy) -> None:
@@ -135,7 +142,164 @@ def test_a_deploy_waits_as_long_as_it_is_told(
     open_one = connect()
     with open_one.transaction():
         open_one.execute(what.encode())
-        with pytest.raises(Refused, match=r"still open(.|\n)*Try again"):
+        with pytest.raises(Refused, match=r"somebody uses table job(.|\n)*Try again"):
             deploy(lock_timeout="100ms")
         assert snapshot(conn) == before
     deploy(lock_timeout="10s")
+
+
+def undo(conn: Conn) -> None:
+    """Have the migrations that lock job pending again, for psql and for yoyo."""
+    conn.execute("set search_path = jobs, pg_temp")
+    for migration in LOCKING_MIGRATIONS:
+        conn.execute((ROOT / f"migrations/postgres/{migration}.rollback.sql").read_bytes())
+    conn.execute("delete from _yoyo_migration where migration_id = any(%s)", [list(LOCKING_MIGRATIONS)])
+    conn.execute("reset search_path")
+
+
+@pytest.fixture
+def set_roles(request: pytest.FixtureRequest, dsn: str) -> Deploy:
+    """Run roles.sql, or roles.rollback.sql; whatever keeps it from that is ``Refused``."""
+
+    def by_psql(wanted: bool, lock_timeout: str = "5s") -> None:
+        program = POSTGRES[request.node.callspec.params["postgres_server"]] / "psql"
+        script = ROOT / "sql/postgres" / ("roles.sql" if wanted else "roles.rollback.sql")
+        command = [str(program), "-X", "-q", "-d", dsn, "-f", str(script)]
+        environment = {**os.environ, "PGOPTIONS": f"-c lock_timeout={lock_timeout}"}
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env=environment)
+        if done.returncode != 0:
+            raise Refused(done.stderr)
+
+    return by_psql
+
+
+@contextmanager
+def nobody_waits(conn: Conn, other: Conn, waiting: Future[None]) -> Iterator[None]:
+    """Have others enqueue, in a block and after it, while a deploy waits for who holds a job's row."""
+    other.execute("set lock_timeout = '1s'")
+    deadline = time.monotonic() + 30
+    while not conn.execute("select from pg_stat_activity where wait_event = 'PgSleep'").fetchall():
+        assert time.monotonic() < deadline
+        assert not waiting.done(), waiting.exception()
+    for _ in range(20):
+        other.execute("select jobs.enqueue('default')")
+        time.sleep(0.01)
+    yield
+    assert not waiting.done(), waiting.exception()
+
+
+@pytest.mark.parametrize("what", ["select from jobs.job for update", "select from jobs.job"])
+def test_migrations_that_wait_keep_nobody_else_waiting(
+    conn: Conn, connect: Callable[..., Conn], deploy: Deploy, what: str
+) -> None:
+    before = snapshot(conn)
+    Jobs(conn).enqueue("default")
+    undo(conn)
+    open_one = connect()
+    with ThreadPoolExecutor(1) as pool:
+        with open_one.transaction():
+            open_one.execute(what.encode())
+            waiting = pool.submit(deploy)
+            with nobody_waits(conn, connect(), waiting):
+                pass
+        waiting.result()
+    assert snapshot(conn) == before
+    undo(conn)
+    with open_one.transaction():
+        open_one.execute(what.encode())
+        with pytest.raises(Refused, match=r"somebody uses table job(.|\n)*process \d+: postgres(.|\n)*Try again"):
+            deploy(lock_timeout="100ms")
+    deploy()
+    assert snapshot(conn) == before
+
+
+def test_roles_that_wait_keep_nobody_else_waiting(conn: Conn, connect: Callable[..., Conn], set_roles: Deploy) -> None:
+    Jobs(conn).enqueue("default")
+    open_one = connect()
+    for wanted in (True, False):
+        with ThreadPoolExecutor(1) as pool:
+            with open_one.transaction():
+                open_one.execute("select from jobs.job for update")
+                waiting = pool.submit(set_roles, wanted)
+                with nobody_waits(conn, connect(), waiting):
+                    pass
+            waiting.result()
+
+
+def test_a_deploy_has_autovacuum_give_way(conn: Conn, connect: Callable[..., Conn], deploy: Deploy) -> None:
+    """It does so for who has waited for ``deadlock_timeout``; a moment, which is all that others are kept, is less."""
+    waits = """
+        select from pg_locks where relation = 'jobs.job'::regclass and not granted
+        and clock_timestamp() - waitstart > current_setting('deadlock_timeout')::interval
+    """
+    vacuum = connect()
+    with ThreadPoolExecutor(1) as pool:
+        with vacuum.transaction():
+            vacuum.execute("lock table jobs.job in share update exclusive mode")  # as autovacuum has it
+            waiting = pool.submit(deploy)
+            deadline = time.monotonic() + 30
+            while not conn.execute(waits.encode()).fetchall():
+                assert time.monotonic() < deadline
+                assert not waiting.done(), waiting.exception()
+        waiting.result()
+
+
+def test_a_migrator_that_is_killed_leaves_no_lock_behind(conn: Conn, connect: Callable[..., Conn], dsn: str) -> None:
+    undo(conn)
+    open_one = connect()
+    with open_one.transaction():
+        open_one.execute("lock table jobs.job in share mode")
+        killed = subprocess.Popen([sys.executable, "-m", "ectojob_py", "migrate", "--dsn", dsn])
+        deadline = time.monotonic() + 30
+        while not conn.execute("select from pg_stat_activity where wait_event = 'PgSleep'").fetchall():
+            assert time.monotonic() < deadline
+            assert killed.poll() is None
+        killed.kill()
+        killed.wait()
+    assert migrate(dsn) == sorted(LOCKING_MIGRATIONS)
+
+
+def test_what_somebody_else_deploys_belongs_to_the_owner(conn: Conn, deploy: Deploy) -> None:
+    conn.execute("drop schema jobs cascade")
+    with a_login(conn) as owner:
+        conn.execute(sql.SQL("create schema jobs authorization {}").format(sql.Identifier(owner)))
+        deploy(owner)
+        conn.execute("drop function jobs.enqueue; drop view jobs.failed")
+        deploy()
+        owners = """
+            select distinct pg_get_userbyid(proowner) from pg_proc where pronamespace = 'jobs'::regnamespace
+            union select distinct pg_get_userbyid(relowner) from pg_class where relnamespace = 'jobs'::regnamespace
+                and relname not like '%yoyo%'
+        """
+        assert conn.execute(owners.encode()).fetchall() == [(owner,)]
+
+
+def test_who_may_not_deploy_is_told_so(conn: Conn, deploy: Deploy) -> None:
+    before = snapshot(conn)
+    with a_login(conn) as nobody, pytest.raises(Refused, match="permission denied for schema jobs"):
+        deploy(nobody)
+    assert snapshot(conn) == before
+
+
+def test_what_depends_on_a_function_that_leaves_is_named(conn: Conn, deploy: Deploy) -> None:
+    conn.execute(
+        "drop function jobs.claim_batch; "
+        "create function jobs.claim_batch(text, integer, interval) returns setof jobs.job "
+        "language sql as 'select * from jobs.job'; "
+        "create function public.one() returns setof bigint language sql "
+        "begin atomic select id from jobs.claim_batch('default'::text, 1, null::interval); end"
+    )
+    before = snapshot(conn)
+    with pytest.raises(Refused, match=r"function public\.one\(\)(.|\n)*Drop what depends"):
+        deploy()
+    assert snapshot(conn) == before
+    conn.execute("drop function public.one()")
+    deploy()
+
+
+def test_a_schema_with_a_name_too_long_for_its_channels_is_refused(conn: Conn, dsn: str) -> None:
+    with pytest.raises(psycopg.errors.NameTooLong, match="more than 45 bytes"):
+        migrate(dsn, schema="s" * 46)
+    migrate(dsn, schema="s" * 45)
+    longest = conn.execute(f"select {'s' * 45}.enqueue('default', notify => 'done')".encode()).fetchone()
+    assert longest == (1,)

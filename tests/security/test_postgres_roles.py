@@ -199,8 +199,8 @@ def test_where_nothing_is_installed_the_script_says_what_to_do(conn: Conn, psql:
 
 
 def test_a_schema_whose_roles_would_have_cut_names_is_refused(conn: Conn, dsn: str) -> None:
-    with pytest.raises(psycopg.errors.NameTooLong, match="more than 63 bytes"):
-        migrate(dsn, "j" * 55, roles=True)
+    with pytest.raises(psycopg.errors.NameTooLong, match="more than 45 bytes"):
+        migrate(dsn, "j" * 46, roles=True)
     assert conn.execute("select 1 from pg_roles where rolname ~ '^jjj'").fetchall() == []
 
 

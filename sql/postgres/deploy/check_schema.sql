@@ -1,7 +1,22 @@
 -- What a deploy asks of the schema, before it changes anything.
 
 do $$
+declare
+    v_dependents text;
 begin
+    -- A schema of which nothing may be used is passed over, for pg_temp.
+    if current_schema() is null or current_schema() like 'pg\_temp%'
+        or not has_schema_privilege(current_schema(), 'create')
+    then
+        raise insufficient_privilege using
+            message = format('permission denied for schema %s', current_setting('search_path')),
+            hint = 'Deploying takes the role that owns the schema: PGOPTIONS=''-c role=...'', if you are a member of it.';
+    end if;
+    if octet_length(current_schema()) > 45 then
+        raise name_too_long using
+            message = format('schema %I has a name of more than 45 bytes', current_schema()),
+            hint = 'Channels begin with it, and have at most 63 bytes: <schema>.default.completed.';
+    end if;
     if exists (
         select from pg_namespace, aclexplode(pg_namespace.nspacl) as granted
         where pg_namespace.nspname = current_schema()
@@ -14,6 +29,22 @@ begin
                 'Functions would find them, and run with their owner''s rights: '
                 'revoke create on schema %I from public.', current_schema()
             );
+    end if;
+
+    -- Functions that leave, see former_functions.sql.
+    select string_agg(distinct pg_describe_object(pg_depend.classid, pg_depend.objid, 0), ', ') into v_dependents
+    from pg_depend
+    where pg_depend.refclassid = 'pg_proc'::regclass
+        and pg_depend.refobjid in (
+            to_regprocedure('reserve_batch(text, integer, interval)'),
+            to_regprocedure('claim_batch(text, integer, interval)'),
+            to_regprocedure('former_reserve_batch(text, integer, interval)'),
+            to_regprocedure('former_claim_batch(text, integer, interval)')
+        );
+    if v_dependents is not null then
+        raise dependent_objects_still_exist using
+            message = format('reserve_batch or claim_batch is what %s depends on, and gets more arguments', v_dependents),
+            hint = 'Drop what depends on it, deploy, and create it again.';
     end if;
 end
 $$;

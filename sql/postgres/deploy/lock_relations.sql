@@ -1,18 +1,23 @@
--- The turn of job and the views to be locked: job for the triggers, or all of it for migrations, which psql tells.
+-- The turn of job and the views to be locked: job for the triggers, or all of it for migrations and roles, which say so
+-- by ectojob.migrating.
 --
 -- All or none, and none while it waits: whoever has one of them and comes for another would deadlock. It asks for a
 -- moment at a time, as others queue up behind it, and for lock_timeout in all. The views for even less, as by then it
--- has job.
+-- has job; by ALTER VIEW, as LOCK TABLE would lock what a view reads as well. Autovacuum gives way, but only to who has
+-- waited for deadlock_timeout, so where it is all that stands in the way, the moment is that long.
 
 do $$
 declare
+    v_migrating constant boolean := coalesce(current_setting('ectojob.migrating', true), '') = 'on';
     v_timeout constant text := coalesce(nullif(current_setting('lock_timeout'), '0'), '5s');
     v_until constant timestamptz := clock_timestamp() + v_timeout::interval;
+    v_moment interval := '50 milliseconds';
+    v_holders text;
 begin
-    loop
+    while to_regclass('job') is not null loop
         begin
-            perform set_config('lock_timeout', '50ms', true);
-            if current_setting('ectojob.migrating', true) = 'on' then
+            perform set_config('lock_timeout', (1000 * extract(epoch from v_moment))::integer::text, true);
+            if v_migrating then
                 lock table job in access exclusive mode;
             else
                 lock table job in share row exclusive mode;
@@ -26,14 +31,30 @@ begin
             exit;
         exception
             when lock_not_available or deadlock_detected then
+                select
+                    string_agg(distinct format(
+                        'process %s: %s, %s, in a transaction since %s', pid, usename, application_name, xact_start
+                    ), e'\n'),
+                    case
+                        when bool_and(mode = 'ShareUpdateExclusiveLock') filter (
+                            where relation = 'job'::regclass
+                                and (v_migrating or mode not in ('AccessShareLock', 'RowShareLock'))
+                        ) then current_setting('deadlock_timeout')::interval * 1.1
+                        else '50 milliseconds'
+                    end
+                into v_holders, v_moment
+                from pg_locks
+                left join pg_stat_activity using (pid)
+                where relation in (select oid from pg_class where relnamespace = to_regnamespace(quote_ident(current_schema())))
+                    and database = (select oid from pg_database where datname = current_database())
+                    and granted
+                    and pid is distinct from pg_backend_pid();
+
                 if clock_timestamp() > v_until then
                     raise lock_not_available using
-                        message = format(
-                            'a transaction has written jobs of schema %I, or read a view of it, and is still open',
-                            current_schema()
-                        ),
-                        hint = 'Try again when it has ended; pg_locks says which it is. lock_timeout is how long a '
-                            'deploy waits.';
+                        message = format('somebody uses table job of schema %I, or a view of it', current_schema()),
+                        detail = v_holders,
+                        hint = 'Try again when it has ended. lock_timeout is how long a deploy waits.';
                 end if;
                 perform pg_sleep(0.05);
         end;

@@ -12,11 +12,6 @@ begin
             message = format('ectojob is not installed in schema %s', current_setting('search_path')),
             hint = 'Install it first: psql -f sql/postgres/install.sql';
     end if;
-    if octet_length(v_schema || '_producer') > 63 then
-        raise name_too_long using
-            message = format('the roles of schema %I would have names of more than 63 bytes', v_schema),
-            hint = 'Give the schema a name of at most 54 bytes.';
-    end if;
 
     for v_role, v_purpose in
         select v_schema || roles.suffix, format('%s of ectojob in schema %I', roles.purpose, v_schema)

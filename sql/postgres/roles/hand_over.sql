@@ -1,12 +1,13 @@
--- Whatever a deploy made belongs to the owner role, where roles.sql has been: a function runs with its owner's rights.
+-- Whatever a deploy made belongs to the owner role, where roles.sql has been, or else to whom job belongs, whoever
+-- deploys: a function runs with its owner's rights.
 
 do $$
 declare
-    v_owner constant text := current_schema() || '_owner';
+    v_owner text := current_schema() || '_owner';
     v_object text;
 begin
     if pg_get_userbyid((select nspowner from pg_namespace where nspname = current_schema())) <> v_owner then
-        return;
+        v_owner := pg_get_userbyid((select relowner from pg_class where oid = to_regclass('job')));
     end if;
 
     for v_object in
