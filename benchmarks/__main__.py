@@ -14,7 +14,7 @@ from benchmarks import HERE
 from benchmarks.lab import lab
 from benchmarks.measure import Row, measure
 from benchmarks.picture import draw
-from benchmarks.report import show
+from benchmarks.report import markdown, show
 from benchmarks.size import FULL, QUICK
 
 WORKLOADS = {
@@ -76,6 +76,7 @@ def main(
     finally:  # what was measured before it was interrupted
         out.mkdir(exist_ok=True)
         (out / "results.json").write_text(json.dumps([row.as_json() for row in rows], indent=1))
+        (out / "results.md").write_text(markdown(rows))
         show(rows, console)
     if draw(rows, out / "picture.png"):
         console.print(f"Drawn: {out / 'picture.png'}")

@@ -1,4 +1,7 @@
-"""The table."""
+"""The tables, for the console and for README.md."""
+
+from collections.abc import Sequence
+from itertools import groupby
 
 from rich.console import Console
 from rich.table import Table
@@ -34,6 +37,42 @@ def show(rows: list[Row], console: Console) -> None:
             *(figure(row.costs[cost]) if cost in row.costs else "" for cost in COSTS),
         )  # fmt: skip
     Console(width=max(console.width, 170)).print(table, NOTES, sep="\n")
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Return the tables that README.md quotes: a line for each that is no limit, with its limit's in parentheses."""
+    tables = groupby(rows, lambda row: (row.fsync, row.unit))
+    return "\n".join(_table(f"fsync {fsync}", unit, list(some)) for (fsync, unit), some in tables)
+
+
+def _table(name: str, unit: str, rows: Sequence[Row]) -> str:
+    """Return one in one unit, without columns that would be empty, and without costs that only some have."""
+    known = {(row.title, row.name): row for row in rows}
+    limits = {(row.title, row.limit) for row in rows}
+    costs = [*COSTS, *(cost for cost in rows[0].costs if cost not in COSTS and all(cost in row.costs for row in rows))]
+    lines, title = [[name, unit, "ratio", "of CPU", *costs]], ""
+    for row in rows:
+        if (row.title, row.name) in limits:
+            continue
+        limit = known.get((row.title, row.limit or ""))
+        lines.append(
+            [
+                row.name if row.title == title else f"{row.workload}, {row.title}: {row.name}",
+                _beside(row.value, limit.value if limit else None),
+                "" if row.ratio is None else f"{row.ratio:.2f}",
+                "" if row.cpu_ratio is None else f"{row.cpu_ratio:.2f}",
+                *(_beside(row.costs.get(cost), limit.costs.get(cost) if limit else None) for cost in costs),
+            ]
+        )
+        title = row.title
+    head, *body = zip(*[column for column in zip(*lines, strict=True) if any(column[1:])], strict=True)
+    return "".join(f"| {' | '.join(line)} |\n" for line in (head, ["---"] * len(head), *body))
+
+
+def _beside(own: float | None, limit: float | None) -> str:
+    if own is None:
+        return ""
+    return figure(own) if limit is None else f"{figure(own)} ({figure(limit)})"
 
 
 def _how(row: Row) -> str:

@@ -16,3 +16,8 @@ def test_drains_are_measured_beside_their_limits(tmp_path: Path) -> None:
     rows = {row["name"]: row for row in json.loads((tmp_path / "results.json").read_text())}
     for way in ("Worker(perform)", "Worker(perform_batch)", "Worker(perform, transaction=False)"):
         assert rows[way]["ratio"] > 0
+    quoted = (tmp_path / "results.md").read_text()
+    assert quoted.startswith("| fsync off | jobs/s | ratio | of CPU |")
+    bare, ours = rows["bare UPDATE by 100, DELETE by 100"], rows["Worker(perform_batch)"]
+    line = f"\n| Worker(perform_batch) | {ours['value']:,.0f} ({bare['value']:,.0f}) | {ours['ratio']:.2f} |"
+    assert line in quoted
