@@ -7,5 +7,6 @@
 drop index job_held;
 create index job_held on job (queue, expires) where expires is not null;
 comment on index job_held is 'Asked by reactivate_expired and next_due: which leases have ended?';
+comment on column job.updated_at is 'When it last changed state.';
 
 insert into migration (id) values ('0004_job_held');

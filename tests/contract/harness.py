@@ -43,6 +43,9 @@ class Dialect(Protocol):
     def move(self, conn: Any, id: int, column: str, moment: datetime) -> None:
         """Write a moment of one job, behind the functions' back."""
 
+    def lose(self, conn: Any, queue: str) -> None:
+        """Delete a queue and leave its jobs, behind the functions' back."""
+
     def now(self, conn: Any) -> datetime:
         """Read the database's clock."""
 
@@ -83,6 +86,10 @@ class Postgres:
     def move(self, conn: psycopg.Connection[Any], id: int, column: str, moment: datetime) -> None:
         """Write a moment of one job, behind the functions' back."""
         conn.execute(f"update jobs.job set {column} = %s where id = %s".encode(), [moment, id])
+
+    def lose(self, conn: psycopg.Connection[Any], queue: str) -> None:
+        """Delete a queue and leave its jobs, behind the functions' back."""
+        conn.execute("delete from jobs.queue where name = %s", [queue])
 
     def now(self, conn: psycopg.Connection[Any]) -> datetime:
         """Read the database's clock."""
@@ -155,6 +162,10 @@ class Mysql:
         with conn.cursor() as cursor:
             moment = moment.astimezone(UTC).replace(tzinfo=None)
             cursor.execute(f"update job set {column} = %s where id = %s", [moment, id])
+
+    def lose(self, conn: "pymysql.Connection[Any]", queue: str) -> None:
+        with conn.cursor() as cursor:
+            cursor.execute("delete from queue where name = %s", [queue])
 
     def now(self, conn: "pymysql.Connection[Any]") -> datetime:
         with conn.cursor() as cursor:
@@ -301,6 +312,10 @@ class Db:
     def let_schedule_come(self, id: int) -> None:
         """Move a job's schedule into the past."""
         self.move(id, "schedule", -SECOND)
+
+    def lose_queue(self, name: str) -> None:
+        """Delete a queue and leave its jobs, as when somebody drops it before the transaction that enqueued commits."""
+        self._dialect.lose(self._observer, name)
 
     # Judging
 

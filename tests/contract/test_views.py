@@ -89,15 +89,30 @@ def test_queue_depth_counts_the_jobs_of_each_state(db: Db) -> None:
     for state in sorted(STATES, key=lambda state: state == "AVAILABLE"):
         for number in range(counts[state.lower()]):
             id = db.a_job(state)["id"]
-            db.move(id, "schedule", -10 * number * SECOND if state == "AVAILABLE" else -HOUR)
+            db.move(id, "schedule", -10 * number * SECOND if state in ("SCHEDULED", "RETRY") else -HOUR)
+            db.move(id, "updated_at", -10 * number * SECOND if state in ("AVAILABLE", "IN_PROGRESS") else -HOUR)
     db.a_queue("a", max_attempts=7, reservation_timeout=SECOND, execution_timeout=2 * SECOND, retry_timeout=3 * SECOND)
     db.jobs.pause_queue("a")
 
     (idle, busy), is_now = seen(db, "queue_depth")
-    available = [job["schedule"] for job in db.all_jobs() if job["state"] == "AVAILABLE"]
-    assert is_now(min(available) + busy.pop("oldest_available"))
-    assert idle.pop("oldest_available") is None
+    for column, state in (("oldest_available", "AVAILABLE"), ("longest_running", "IN_PROGRESS")):
+        since = [job["updated_at"] for job in db.all_jobs() if job["state"] == state]
+        assert is_now(min(since) + busy.pop(column))
+        assert idle.pop(column) is None
+    assert busy.pop("next_due") == min(
+        job["schedule"] for job in db.all_jobs() if job["state"] in ("SCHEDULED", "RETRY")
+    )
+    assert idle.pop("next_due") is None
     settings = ("paused_at", "max_attempts", "reservation_timeout", "execution_timeout", "retry_timeout")
     for row, name, counted in ((idle, "a", dict.fromkeys(counts, 0)), (busy, "default", counts)):
         [expected] = columns([db.queue(name)], *settings)
         assert row == {"queue": name, **counted, **expected}
+
+
+def test_queue_depth_counts_the_jobs_of_a_queue_that_was_dropped(db: Db) -> None:
+    db.a_queue("gone")
+    db.a_job("AVAILABLE", queue="gone")
+    db.lose_queue("gone")
+    _, gone = db.view("queue_depth")
+    assert (gone["queue"], gone["available"], gone["scheduled"]) == ("gone", 1, 0)
+    assert (gone["paused_at"], gone["max_attempts"], gone["retry_timeout"]) == (None, None, None)

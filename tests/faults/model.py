@@ -84,8 +84,8 @@ class Model:
         return row
 
     def _move(self, row: Row, **changes: Any) -> Row:
-        self.changes[row["id"]] = {**row, **changes, "updated_at": self.now}
-        return {**row, **changes, "updated_at": self.now}
+        self.changes[row["id"]] = moved = {**row, "updated_at": self.now, **changes}
+        return {**moved}
 
     def _gone(self, row: Row) -> None:
         self.changes[row["id"]] = None
@@ -213,7 +213,8 @@ class Model:
             return []
         lease = self.world[queue]["execution_timeout"] * row["attempt"]
         whole = max(row["expires"], self.now + lease)
-        return [self._move(row, expires=whole if by is None else max(row["expires"], self.now) + by)]
+        expires = whole if by is None else max(row["expires"], self.now) + by
+        return [self._move(row, expires=expires, updated_at=row["updated_at"])]
 
     def release(self, queue: Any, id: Any, attempt: Any) -> list[Row]:
         """RESERVED, IN_PROGRESS -> AVAILABLE."""

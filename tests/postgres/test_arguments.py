@@ -102,7 +102,10 @@ CALLS_WITH_AN_INTERVAL = [
     "create_queue('emails', execution_timeout => %s)",
     "create_queue('emails', retry_timeout => %s)",
 ]
-ODD = ["-1 month", "178000000 years", "1 month -31 days", "-1 day 23 hours", "11 years"]
+ODD = [
+    "-1 month", "178000000 years", "1 month -31 days", "-1 day 23 hours", "11 years",
+    "1 month -29 days", "-1 month 30 days 1 second", "-12 months 361 days", "-5000000 years 1800000000 days 1 second",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("duration", ODD)
@@ -176,3 +179,9 @@ def test_a_sleeper_names_its_queue_and_its_transaction(db: Db, call: str) -> Non
     with pytest.raises(psycopg.errors.InvalidParameterValue, match="must not be null") as raised:
         db.conn.execute(f"select jobs.{call}".encode())
     assert raised.value.diag.message_hint
+
+
+@pytest.mark.parametrize("duration", ["1 month", "1 day -1 hour"])
+@pytest.mark.parametrize("call", CALLS_WITH_AN_INTERVAL)
+def test_an_interval_that_is_as_long_as_it_looks_is_taken(db: Db, call: str, duration: str) -> None:
+    db.conn.execute(f"select jobs.{call}".encode(), [duration])

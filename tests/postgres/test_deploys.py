@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from servers import POSTGRES
+from yoyo import get_backend, read_migrations
 
 from ectojob_py import Jobs, SetupError
 from ectojob_py.migrate import ROOT, migrate
@@ -303,3 +305,16 @@ def test_a_schema_with_a_name_too_long_for_its_channels_is_refused(conn: Conn, d
     migrate(dsn, schema="s" * 45)
     longest = conn.execute(f"select {'s' * 45}.enqueue('default', notify => 'done')".encode()).fetchone()
     assert longest == (1,)
+
+
+def test_yoyo_says_what_is_left_to_do_when_the_functions_were_not_loaded(
+    conn: Conn, connect: Callable[..., Conn], dsn: str
+) -> None:
+    migrations = read_migrations(str(ROOT / "migrations/postgres"))
+    how = {**conninfo_to_dict(dsn), "schema": "jobs,pg_temp", "options": "-c lock_timeout=100ms"}
+    open_one = connect()
+    with open_one.transaction(), get_backend(f"postgresql+psycopg://?{urlencode(how)}") as backend:
+        open_one.execute("select jobs.enqueue('default')")
+        with pytest.raises(psycopg.errors.LockNotAvailable) as caught:
+            backend.run_post_apply(migrations)
+    assert "install.sql" in str(caught.value.__notes__)

@@ -16,6 +16,9 @@ begin
             message = format('retry_in must be between 0 and 3650 days, not %s', check_retry_in.retry_in),
             hint = 'null means the queue''s retry_timeout times the attempt.';
     end if;
+    if check_retry_in.retry_in is not null then
+        perform check_signs('retry_in', check_retry_in.retry_in);
+    end if;
 end
 $$;
 

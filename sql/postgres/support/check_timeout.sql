@@ -19,6 +19,9 @@ begin
             ),
             hint = 'null means the queue''s setting.';
     end if;
+    if check_timeout.value is not null then
+        perform check_signs(check_timeout.argument, check_timeout.value);
+    end if;
 end
 $$;
 

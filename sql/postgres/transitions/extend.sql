@@ -23,8 +23,7 @@ begin
             when extend.by is null
                 then greatest(job.expires, clock_timestamp() + queue.execution_timeout * job.attempt)
             else greatest(job.expires, clock_timestamp()) + extend.by
-        end,
-        updated_at = clock_timestamp()
+        end
     from queue
     where queue.name = job.queue
         and job.queue = extend.queue

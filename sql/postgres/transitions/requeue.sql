@@ -35,6 +35,6 @@ end
 $$;
 
 comment on function requeue is
-    'Gives a FAILED job another chance: as many attempts as the queue grants, or fewer if it was enqueued with fewer. '
+    'Gives a FAILED job another chance: as many attempts as the queue grants, or as its max_attempts if that is fewer. '
     'attempt is never reset, max_attempts is raised, so that a forgotten holder of an old run cannot complete the new '
     'one. Raises JQ004 when the job is not FAILED.';
