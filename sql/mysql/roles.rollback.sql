@@ -1,4 +1,4 @@
--- Takes the roles of roles.sql away: ectojob migrate --no-roles, which also makes the procedures and views anew, with
+-- Takes the roles of roles.sql away: ectojob migrate --no-roles, which also creates the procedures and views again, with
 -- whoever runs it as their definer. Jobs stay.
 
 drop role if exists `jobs_producer`;

@@ -3,6 +3,9 @@
 -- All or none, and none while it waits: whoever has one of them and comes for another would deadlock. It asks for a
 -- moment at a time, as others queue up behind it, and for lock_timeout in all. The views for even less, as by then it
 -- has job.
+--
+-- A view is locked by resetting an option: LOCK TABLE would lock the tables that it reads, too, against everybody. That
+-- takes away no option of yours which would have stayed: create or replace view, which follows, resets them all.
 
 do $$
 declare
