@@ -74,7 +74,7 @@ def test_a_mysql_dsn_without_the_driver(bare: Command, monkeypatch: pytest.Monke
         assert (result.code, result.out) == (1, ""), command
         assert result.err.splitlines() == [
             "error: a mysql:// dsn needs PyMySQL",
-            "hint: pip install 'ectojob[mysql]'",
+            "hint: Install it, too: pip install PyMySQL",
         ]
 
 
