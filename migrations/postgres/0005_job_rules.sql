@@ -1,8 +1,8 @@
 -- depends: 0004_job_held
 --
--- The same rules, and an enqueue takes a sixth less CPU time. PostgreSQL keeps the CHECKs of a table as text, which each
--- statement that writes a row parses again; those of a domain a session parses once. So the rules are a domain's, of all
--- columns that have one, and the table asks for it in a few words.
+-- The same rules, and an enqueue takes a sixth less CPU time. PostgreSQL keeps the CHECKs of a table as text, which
+-- each statement that writes a row parses again; those of a domain a session parses once. So the rules are a domain's,
+-- of all columns that have one, and the table asks for it in a few words.
 
 create type ruled_columns as (
     state text collate "C",
