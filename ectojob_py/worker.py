@@ -15,7 +15,7 @@ from ectojob_py.attempt_async import AsyncErrands
 from ectojob_py.engine import Listener, engine_of
 from ectojob_py.errors import SetupError
 from ectojob_py.handler import AsyncPerform, AsyncPerformBatch, Perform, PerformBatch, is_async
-from ectojob_py.options import Options, check_duration, check_grace, check_handlers, check_level, silent
+from ectojob_py.options import Options, check_grace, duration_of, handlers_of, level_of, silent
 from ectojob_py.release import check_release
 from ectojob_py.shift import Shift
 
@@ -90,7 +90,7 @@ class Worker:
         if perform is not None and perform_batch is not None:
             raise ValueError("pass either perform or perform_batch")
         self._log = logging.getLogger("ectojob") if log else silent()
-        performed = check_handlers(perform, perform_batch, transaction, self._log)
+        performed = handlers_of(perform, perform_batch, transaction, self._log)
         few = _FEW if perform_batch is None else _FEW_BATCHES
         if isinstance(performed, AsyncErrands):
             few = max_demand
@@ -103,11 +103,11 @@ class Worker:
             max_demand=max_demand,
             batch_size=1 if perform_batch is None else batch_size or max(1, max_demand // 2),
             poll_interval=poll_interval,
-            execution_timeout=check_duration("execution_timeout", execution_timeout),
-            retry_timeout=check_duration("retry_timeout", retry_timeout),
+            execution_timeout=duration_of("execution_timeout", execution_timeout),
+            retry_timeout=duration_of("retry_timeout", retry_timeout),
             until_empty=until_empty,
             log=self._log,
-            log_level=check_level(log_level),
+            log_level=level_of(log_level),
         )
         self._engine = engine_of(dsn)
         given = perform_batch if perform is None else perform

@@ -18,6 +18,7 @@ from pymysql.cursors import Cursor
 
 from ectojob_py.errors import JobNotFailed, LeaseLost, QueueNotEmpty, UnknownQueue
 from ectojob_py.job import COLUMNS, Document, Job, Verbatim
+from ectojob_py.mysql.connection import MIGRATORS_LOCK
 
 logger = logging.getLogger("ectojob")
 
@@ -121,7 +122,7 @@ class MysqlCalls:
 
     def _deploying(self) -> bool:
         """Tell whether a deploy holds the migrators' lock."""
-        query = "select is_used_lock(concat('ectojob migrate ', left(sha2(%s, 256), 40))) is not null"
+        query = f"select is_used_lock({MIGRATORS_LOCK}) is not null"
         with closing(self._conn.cursor(Cursor)) as cursor:
             cursor.execute(query, [self._schema])
             return cursor.fetchone() == (1,)

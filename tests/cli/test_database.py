@@ -116,7 +116,7 @@ def test_a_schema_without_ectojob(ectojob: Command, command: list[str]) -> None:
     assert (result.code, result.out) == (1, "")
     assert result.err.splitlines() == [
         "error: ectojob is not installed in schema nowhere, or is older than this command",
-        "hint: run: ectojob migrate --dsn ... --schema nowhere",
+        "hint: run: ectojob migrate --schema nowhere, with the owner's dsn",
     ]
 
 
