@@ -54,25 +54,36 @@ class Worker:
     ) -> None:
         """Prepare a worker; ``run`` starts it.
 
-        ``perform``: ``perform(conn, job)``, or a mapping of such by ``params["type"]``; it may use ``conn`` for
-        everything but ending the transaction, and fails the job by raising. Or, with ``transaction=False``,
-        ``perform(job)`` for a handler that writes nothing here: its jobs are completed many at a time, at most 10 ms
-        later, at least once. Or instead ``perform_batch(conn, jobs)``: up to ``batch_size`` jobs (``None``: half of
-        ``max_demand``) complete in one transaction, or run one by one when that fails. On PostgreSQL any of these may
-        be ``async def``: they run on one event loop, ``conn`` is a ``psycopg.AsyncConnection``, and what outlives the
-        grace period is cancelled.
+        Args:
+            dsn: ``postgresql://...``, a conninfo string, or ``mysql://...``.
+            queue: The queue to work on, or several.
+            perform: ``perform(conn, job)``, or a mapping of such by ``params["type"]``; it may use ``conn`` for
+                everything but ending the transaction, and fails the job by raising. On PostgreSQL any handler may be
+                ``async def``: it runs on one event loop, ``conn`` is a ``psycopg.AsyncConnection``, and what outlives
+                the grace period is cancelled.
+            perform_batch: ``perform_batch(conn, jobs)``, instead: up to ``batch_size`` jobs complete in one
+                transaction, or run one by one when that fails.
+            transaction: False: ``perform(job)``, which writes nothing here. Its jobs are completed many at a time, at
+                most 10 ms later, at least once.
+            max_demand: How many jobs are held at once: those that run, and, when they are quick, those that are next.
+            batch_size: Jobs in a batch, at most; ``None``: half of ``max_demand``.
+            connections: How many handlers run at once, each on a thread (if not async) and connection of its own;
+                ``None``: ``max_demand``, at most 20; 2 for batches; all of ``max_demand`` for async ones that need no
+                connection.
+            poll_interval: How often to look without being woken.
+            execution_timeout: A job's lease; ``None``: the queue's.
+            retry_timeout: The wait after a first failure; ``None``: the queue's.
+            until_empty: Stop once no job of the queues can run; it waits for none that is scheduled, to be retried
+                later, or held by others.
+            grace: How long running handlers may go on after a stop, 0 or more; infinity: until they end.
+            log: Whether to log, as ``ectojob``.
+            log_level: Of the line that each job logs when done.
+            schema: Where ectojob is.
 
-        ``max_demand``: how many jobs are held at once: those that run, and, when they are quick, those that are next.
-        ``connections``: how many handlers run at once, each on a thread (if not async) and connection of its own;
-        ``None``: ``max_demand``, at most 20; 2 for batches; all of ``max_demand`` for async ones that need none.
-        ``poll_interval``: how often to look without being woken.
-        ``execution_timeout``, ``retry_timeout``: ``None``: the queue's. ``until_empty``: stop once no job of its queues
-        can run; it waits for none that is scheduled, to be retried later, or held by others. ``grace``: how long
-        running handlers may go on after a stop, 0 or more; infinity: until they end. ``log_level``: of the line that
-        each job logs when done.
-        Raises ``ValueError`` for any other number that isn't positive, a timeout of more than 30 days, a level that
-        logging doesn't know, and handlers that can't be called so or don't go together; ``SetupError`` for async ones
-        on MySQL.
+        Raises:
+            ValueError: A number that isn't positive, other than ``grace``; a timeout of more than 30 days; a level that
+                logging doesn't know; handlers that can't be called so or don't go together.
+            SetupError: Async handlers on MySQL or MariaDB.
         """
         for name, value in {
             "max_demand": max_demand,
@@ -121,8 +132,8 @@ class Worker:
     def stop(self, grace: float | None = None) -> None:
         """Claim nothing more, and let ``run`` return when the running handlers have ended or ``grace`` is over.
 
-        From any thread, also before ``run``. ``None``: the worker's own ``grace``. Said again, the earlier end counts.
-        Raises ``ValueError`` for a ``grace`` below 0.
+        From any thread, also before ``run``. It is for good: once stopped, a later ``run`` returns at once. ``None``: the
+        worker's own ``grace``. Said again, the earlier end counts. Raises ``ValueError`` for a ``grace`` below 0.
         """
         deadline = monotonic() + (self._grace if grace is None else check_grace(grace))
         self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
