@@ -132,8 +132,8 @@ class Worker:
     def stop(self, grace: float | None = None) -> None:
         """Claim nothing more, and let ``run`` return when the running handlers have ended or ``grace`` is over.
 
-        From any thread, also before ``run``. It is for good: once stopped, a later ``run`` returns at once. ``None``: the
-        worker's own ``grace``. Said again, the earlier end counts. Raises ``ValueError`` for a ``grace`` below 0.
+        From any thread, also before ``run``. It is for good: once stopped, a later ``run`` returns at once. ``None``:
+        the worker's own ``grace``. Said again, the earlier end counts. Raises ``ValueError`` for a ``grace`` below 0.
         """
         deadline = monotonic() + (self._grace if grace is None else check_grace(grace))
         self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
