@@ -1,4 +1,5 @@
-# Everything the project does, on a machine that has Python >= 3.11 and make. Nothing is installed outside this folder.
+# Everything the project does, on a machine that has Python >= 3.11 and make. What it installs is in this folder, but for
+# MariaDB's programs: see mariadb.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -49,7 +50,8 @@ mariadb:
 	elif command -v apt-get >/dev/null && $$as_root true 2>/dev/null; then \
 		echo "Installing $$packages for the tests: programs only, no service is started."; \
 		$$as_root apt-get update -q && \
-		$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$packages; \
+		$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$packages || \
+		echo "That failed, so MariaDB's tests are left out. To have them: apt-get install $$packages"; \
 	else \
 		for install in "apt-get:sudo apt-get install $$packages" "brew:brew install mariadb" \
 			"dnf:sudo dnf install mariadb-server" "pacman:sudo pacman -S mariadb" ":the mariadbd of your system's packages"; do \
@@ -61,7 +63,7 @@ mariadb:
 chaos: .venv/dev  ## Kill workers and databases under load, and audit what is left; ARGS=--long for a million jobs
 	cd tests && ../$(BIN)/python -m chaos $(ARGS)
 
-unasync: .venv/dev  ## Make the sync modules anew from their async originals, *_async.py
+unasync: .venv/dev  ## Make the sync modules from their async originals, *_async.py
 	$(BIN)/python tests/client/unasync.py
 
 check: lint types  ## Check style and types
@@ -80,7 +82,8 @@ dist: .venv/dev  ## Make the wheel, and the one-file scripts for psql, in dist/
 	awk -f sql/postgres/one_file.awk sql/postgres/roles.sql > dist/ectojob-postgres-roles.sql
 
 clean:  ## Remove what was made here
-	rm -rf .venv .mysql dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .mysql dist .mypy_cache .pytest_cache .ruff_cache .hypothesis benchmarks/.peers benchmarks/out *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -45,6 +45,8 @@ def main(
     wakeups: Annotated[int | None, typer.Option(help="Enqueues that must each wake a worker; --full: 100,000.")] = None,
     held: Annotated[int | None, typer.Option(help="Seconds of work under a held snapshot.")] = None,
     others: Annotated[int | None, typer.Option(help="Jobs that are in the way.")] = None,
+    idle_workers: Annotated[int | None, typer.Option(help="Workers with nothing to do.")] = None,
+    idle: Annotated[int | None, typer.Option(help="Seconds that they are watched.")] = None,
     seconds: Annotated[int | None, typer.Option(help="Length of each pgbench run.")] = None,
     out: Annotated[Path, typer.Option(help="Where the results are written.")] = HERE / "out",
 ) -> None:
@@ -53,7 +55,7 @@ def main(
     size = FULL if full else QUICK
     given = {
         "rounds": rounds, "hands": hands, "drain": drain, "fast_drain": fast_drain, "seconds": seconds,
-        "wakeups": wakeups, "held": held, "others": others and (others,),
+        "wakeups": wakeups, "held": held, "others": others and (others,), "idle_workers": idle_workers, "idle": idle,
     }  # fmt: skip
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     size = replace(size, **changes)

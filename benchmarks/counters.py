@@ -46,10 +46,10 @@ class Counters:
         self._conn = psycopg.connect(dsn, autocommit=True, application_name="bench-lab")
         self._asked = 0
 
-    def read(self, alone: bool = True) -> Reading:
-        """Read everything. ``alone``: when all sessions but the lab's own have ended; until then some report late."""
+    def read(self) -> Reading:
+        """Read everything once all sessions but the lab's own have ended; until then they report late, or nothing."""
         self._ask("select pg_stat_force_next_flush()")
-        while alone and not self._alone():
+        while not self._alone():
             sleep(0.005)
         lsn, syncs, transactions = self._ask(
             "select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8,"

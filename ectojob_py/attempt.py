@@ -25,7 +25,7 @@ from ectojob_py.job import Job
 from ectojob_py.pool import Connections, Lent
 
 _TRIES = 25
-"""How often a transaction is begun that deadlocked, waited for a lock in vain, or couldn't be serialized; for 10 s."""
+"""How often a transaction is begun that deadlocked, waited too long for a lock, or couldn't be serialized; for 10 s."""
 
 
 class Transactions:
@@ -68,7 +68,7 @@ class Transactions:
         return lost + [report for job in jobs if not job.lease_lost.is_set() for report in self.run([job])]
 
     def _perform_and_complete(self, conn: Lent, jobs: list[Job]) -> None:
-        """Do both in one transaction, and all of it anew when it had to yield to another transaction."""
+        """Do both in one transaction, and all of it again when it had to yield to another transaction."""
         for tries in count(1):
             try:
                 with conn.handed_out():

@@ -25,7 +25,7 @@ from ectojob_py.job import Job
 from ectojob_py.pool_async import AsyncConnections, AsyncLent
 
 _TRIES = 25
-"""How often a transaction is begun that deadlocked, waited for a lock in vain, or couldn't be serialized; for 10 s."""
+"""How often a transaction is begun that deadlocked, waited too long for a lock, or couldn't be serialized; for 10 s."""
 
 
 class AsyncTransactions:
@@ -68,7 +68,7 @@ class AsyncTransactions:
         return lost + [report for job in jobs if not job.lease_lost.is_set() for report in await self.run([job])]
 
     async def _perform_and_complete(self, conn: AsyncLent, jobs: list[Job]) -> None:
-        """Do both in one transaction, and all of it anew when it had to yield to another transaction."""
+        """Do both in one transaction, and all of it again when it had to yield to another transaction."""
         for tries in count(1):
             try:
                 with conn.handed_out():

@@ -110,7 +110,10 @@ class Jobs:
     def reserve_batch(
         self, queue: str, demand: int, reservation_timeout: timedelta | None = None, after: Job | None = None
     ) -> list[Job]:
-        """Take up to ``demand`` jobs, in running order; each must begin before it expires. ``after``: see below."""
+        """Take up to ``demand`` jobs, in running order; each must begin before it expires.
+
+        ``after``, on PostgreSQL: only jobs that run after this one, for example the last one taken; ``None``: all.
+        """
         return self._calls.jobs("reserve_batch", queue, demand, reservation_timeout, *_key(after))
 
     def claim_batch(
@@ -169,7 +172,7 @@ class Jobs:
         value: datetime | None = self._calls.value("next_due", queue)
         return value
 
-    # Mending
+    # Repairing
 
     def requeue(self, queue: str, id: int) -> Job:
         """Give a FAILED job another chance. Raises ``JobNotFailed``."""

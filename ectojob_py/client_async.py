@@ -111,7 +111,10 @@ class AsyncJobs:
     async def reserve_batch(
         self, queue: str, demand: int, reservation_timeout: timedelta | None = None, after: Job | None = None
     ) -> list[Job]:
-        """Take up to ``demand`` jobs, in running order; each must begin before it expires. ``after``: see below."""
+        """Take up to ``demand`` jobs, in running order; each must begin before it expires.
+
+        ``after``, on PostgreSQL: only jobs that run after this one, for example the last one taken; ``None``: all.
+        """
         return await self._calls.jobs("reserve_batch", queue, demand, reservation_timeout, *_key(after))
 
     async def claim_batch(
@@ -170,7 +173,7 @@ class AsyncJobs:
         value: datetime | None = await self._calls.value("next_due", queue)
         return value
 
-    # Mending
+    # Repairing
 
     async def requeue(self, queue: str, id: int) -> Job:
         """Give a FAILED job another chance. Raises ``JobNotFailed``."""

@@ -12,7 +12,7 @@ from ectojob_py.handler import Outcome, Report
 LATEST = 0.01
 """Seconds after which a job is completed at the latest. A worker that dies before repeats it."""
 
-MANY = 100
+FULL = 100
 """How many jobs are completed without waiting for more."""
 
 
@@ -30,7 +30,7 @@ class Completions:
         """Complete this job soon."""
         reports = self._reports.setdefault(report.job.queue, [])
         reports.append(report)
-        self.due_at = min(self.due_at, monotonic() + LATEST) if len(reports) < MANY else 0.0
+        self.due_at = min(self.due_at, monotonic() + LATEST) if len(reports) < FULL else 0.0
 
     def flush(self, jobs: Jobs) -> Iterator[Report]:
         """Complete them all, yielding each; DONE, unless someone else had the job by then."""

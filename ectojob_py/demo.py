@@ -50,7 +50,7 @@ def main(dsn: str | None = None, psql: bool = False) -> int:
         with closing(_Shop(dsn, folder, "psql")) as shop:
             return shop.run()
     with _server(folder) as server:
-        with psycopg.connect(server.dsn(), autocommit=True) as conn:  # every run begins anew
+        with psycopg.connect(server.dsn(), autocommit=True) as conn:  # every run begins afresh
             conn.execute("drop database if exists demo with (force)")
             conn.execute("create database demo")
         with closing(_Shop(server.dsn("demo"), folder, "make psql (or: ectojob demo --psql)")) as shop:

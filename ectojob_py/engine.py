@@ -78,7 +78,7 @@ def room_of(dsn: str, name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != "pymysql":
             raise
-        raise SetupError("a mysql:// dsn needs PyMySQL", "pip install 'ectojob[mysql]'") from None
+        raise SetupError("a mysql:// dsn needs PyMySQL", "Install it, too: pip install PyMySQL") from None
 
 
 def engine_of(dsn: str) -> Engine:

@@ -24,7 +24,7 @@ class UnknownQueue(JobsError, code="JQ002"):
 
 
 class QueueNotEmpty(JobsError, code="JQ003"):
-    """``drop_queue`` without ``force``, and the queue still has jobs."""
+    """``drop_queue`` without ``force``, and the queue still has jobs; or, forced or not, it has a view for EctoJob."""
 
 
 class JobNotFailed(JobsError, code="JQ004"):
@@ -32,7 +32,12 @@ class JobNotFailed(JobsError, code="JQ004"):
 
 
 class HandlerError(Exception):
-    """A handler did what only the worker may do with its connection: commit, roll back or close it."""
+    """A handler, or the lack of one, fails the attempt by what no handler may do.
+
+    It committed, rolled back or closed the connection, which only the worker may; it swallowed an error of the database
+    that had aborted its transaction; it returned something to await and isn't async; or a mapping has no handler for
+    ``params["type"]``.
+    """
 
 
 class Retry(Exception):
@@ -69,7 +74,7 @@ class SetupError(Exception):
 
 
 class BadUsage(SetupError):
-    """What was asked for can't be meant: nothing was asked of the database."""
+    """What was asked for makes no sense: nothing was asked of the database."""
 
 
 class NotAllowed(SetupError):

@@ -32,7 +32,7 @@ class Guard:
         self.take_back()
 
     def gave_way(self, error: Exception) -> bool:
-        """Tell whether the transaction ended in ``error`` because it had to yield, so that it may be tried anew."""
+        """Tell whether the transaction ended in ``error`` because it had to yield, so that it may be run again."""
         return self.conflict is not None
 
     def take_back(self) -> None:

@@ -1,4 +1,4 @@
-"""What a person writes: the handlers, and what became of a run of one."""
+"""Handlers as users write them, and the report on one run."""
 
 import traceback
 from collections.abc import Awaitable, Callable, Mapping

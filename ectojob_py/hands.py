@@ -25,7 +25,7 @@ _STALLED = 1.0
 _SHORT = 1.0
 """Seconds before one more thread is asked for, when the system had none to give."""
 
-MANY = 100
+_WORTH_RINGING = 100
 """How many reports are worth waking the worker for, when it is going to look within milliseconds anyway."""
 
 
@@ -139,7 +139,7 @@ class Hands(ABC):
     def _wanted(self, reports: list[Report]) -> bool:
         """Tell whether the worker should hear of it now: it has to claim, or to tell the database."""
         if self._jobs.qsize() <= self._ahead // 2:
-            return not self.patient or not self._jobs.qsize() or len(self._reports) >= MANY
+            return not self.patient or not self._jobs.qsize() or len(self._reports) >= _WORTH_RINGING
         return any(report.outcome is not Outcome.DONE for report in reports) and not self.patient
 
 

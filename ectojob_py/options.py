@@ -1,4 +1,4 @@
-"""What a worker was told. Each ``check_...`` raises ``ValueError`` for what makes no sense."""
+"""What a worker was told; what makes no sense raises ``ValueError``."""
 
 import logging
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Options:
     log_level: int
 
 
-def check_handlers(
+def handlers_of(
     perform: Perform | AsyncPerform | None,
     perform_batch: PerformBatch | AsyncPerformBatch | None,
     transaction: bool,
@@ -49,7 +49,7 @@ def check_handlers(
     return perform_batch
 
 
-def check_duration(name: str, seconds: float | None) -> timedelta | None:
+def duration_of(name: str, seconds: float | None) -> timedelta | None:
     """Return the duration; ``None``: the queue's."""
     if seconds is None:
         return None
@@ -71,7 +71,7 @@ def check_grace(seconds: float) -> float:
     return seconds
 
 
-def check_level(name: str) -> int:
+def level_of(name: str) -> int:
     """Return the number that logging has for it."""
     levels = logging.getLevelNamesMapping()
     if name.upper() not in levels:

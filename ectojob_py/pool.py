@@ -22,7 +22,7 @@ class Lent(Idle, Protocol):
         """What the server told the last transaction, when it had to yield to another one."""
 
     def gave_way(self, error: Exception) -> bool:
-        """Tell whether the last transaction ended in ``error`` because it had to yield: try it anew, as a whole."""
+        """Tell whether the last transaction ended in ``error`` because it had to yield: run it again, as a whole."""
 
     def handed_out(self) -> AbstractContextManager[None]:
         """Guard the transaction while the handler has the connection; raise ``HandlerError`` when it was broken."""

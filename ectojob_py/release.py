@@ -17,6 +17,11 @@ def release() -> str:
     return str(found)
 
 
+def how_to_migrate(schema: str) -> str:
+    """Return the command that brings a schema to this release."""
+    return "ectojob migrate" + ("" if schema == "jobs" else f" --schema {schema}")
+
+
 def check_release(installed: str, schema: str) -> None:
     """Raise ``SetupError`` unless functions of release ``installed`` serve this client.
 
@@ -26,8 +31,7 @@ def check_release(installed: str, schema: str) -> None:
     client = release()
     (ours, our_minor), (theirs, their_minor) = _parts(client), _parts(installed)
     if (theirs, their_minor) < (ours, our_minor):
-        flag = "" if schema == "jobs" else f" --schema {schema}"
-        hint = f"Bring the schema to {client} first: ectojob migrate{flag}"
+        hint = f"Bring the schema to {client} first: {how_to_migrate(schema)}"
         raise SetupError(f"schema {schema} has ectojob {installed}, and this is {client}", hint)
     if theirs != ours or their_minor > our_minor + 1:
         hint = f"Install ectojob {'.'.join(installed.split('.')[:2])} here."

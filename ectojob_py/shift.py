@@ -74,7 +74,7 @@ class Shift:
 
     def serve(self, listener: Listener) -> int:
         """Work until stopped; return how many jobs had to be given back. Raises when the connection is lost."""
-        self._pool.check()
+        self._pool.distrust()
         self._sweep_at = dict.fromkeys(self._options.queues, 0.0)  # wake-ups may have been missed
         while True:
             self._hear_hands()

@@ -42,17 +42,17 @@ class Stock(Generic[Conn]):
         self._closed = False
 
     def putconn(self, conn: Conn) -> None:
-        """Take a connection back; close it if it is broken, or was lent before the last ``check``."""
+        """Take a connection back; close it if it is broken, or was lent before the last ``distrust``."""
         if conn.demoted:
-            self.check()
+            self.distrust()
         if conn.closed or conn not in self._trusted:
             self._drop(conn)
         else:
             self._idle.append((conn, monotonic()))
         if self._closed:
-            self.check()
+            self.distrust()
 
-    def check(self) -> None:
+    def distrust(self) -> None:
         """Trust no connection opened so far: the server went away, or isn't the primary any more."""
         self._trusted = set()
         while (taken := self._take()) is not None:
@@ -61,7 +61,7 @@ class Stock(Generic[Conn]):
     def close(self) -> None:
         """Close the idle connections, and the others when they come back."""
         self._closed = True
-        self.check()
+        self.distrust()
 
     def _good(self) -> Conn | None:
         """Take a connection that isn't known to be broken; ``None``: there is none."""

@@ -15,7 +15,7 @@ from ectojob_py.attempt_async import AsyncErrands
 from ectojob_py.engine import Listener, engine_of
 from ectojob_py.errors import SetupError
 from ectojob_py.handler import AsyncPerform, AsyncPerformBatch, Perform, PerformBatch, is_async
-from ectojob_py.options import Options, check_duration, check_grace, check_handlers, check_level, silent
+from ectojob_py.options import Options, check_grace, duration_of, handlers_of, level_of, silent
 from ectojob_py.release import check_release
 from ectojob_py.shift import Shift
 
@@ -54,25 +54,36 @@ class Worker:
     ) -> None:
         """Prepare a worker; ``run`` starts it.
 
-        ``perform``: ``perform(conn, job)``, or a mapping of such by ``params["type"]``; it may use ``conn`` for
-        everything but ending the transaction, and fails the job by raising. Or, with ``transaction=False``,
-        ``perform(job)`` for a handler that writes nothing here: its jobs are completed many at a time, at most 10 ms
-        later, at least once. Or instead ``perform_batch(conn, jobs)``: up to ``batch_size`` jobs (``None``: half of
-        ``max_demand``) complete in one transaction, or run one by one when that fails. On PostgreSQL any of these may
-        be ``async def``: they run on one event loop, ``conn`` is a ``psycopg.AsyncConnection``, and what outlives the
-        grace period is cancelled.
+        Args:
+            dsn: ``postgresql://...``, a conninfo string, or ``mysql://...``.
+            queue: The queue to work on, or several.
+            perform: ``perform(conn, job)``, or a mapping of such by ``params["type"]``; it may use ``conn`` for
+                everything but ending the transaction, and fails the job by raising. On PostgreSQL any handler may be
+                ``async def``: it runs on one event loop, ``conn`` is a ``psycopg.AsyncConnection``, and what outlives
+                the grace period is cancelled.
+            perform_batch: ``perform_batch(conn, jobs)``, instead: up to ``batch_size`` jobs complete in one
+                transaction, or run one by one when that fails.
+            transaction: False: ``perform(job)``, which writes nothing here. Its jobs are completed many at a time, at
+                most 10 ms later, at least once.
+            max_demand: How many jobs are held at once: those that run, and, when they are quick, those that are next.
+            batch_size: Jobs in a batch, at most; ``None``: half of ``max_demand``.
+            connections: How many handlers run at once, each on a thread (if not async) and connection of its own;
+                ``None``: ``max_demand``, at most 20; 2 for batches; all of ``max_demand`` for async ones that need no
+                connection.
+            poll_interval: How often to look without being woken.
+            execution_timeout: A job's lease; ``None``: the queue's.
+            retry_timeout: The wait after a first failure; ``None``: the queue's.
+            until_empty: Stop once no job of the queues can run; it waits for none that is scheduled, to be retried
+                later, or held by others.
+            grace: How long running handlers may go on after a stop, 0 or more; infinity: until they end.
+            log: Whether to log, as ``ectojob``.
+            log_level: Of the line that each job logs when done.
+            schema: Where ectojob is.
 
-        ``max_demand``: how many jobs are held at once: those that run, and, when they are quick, those that are next.
-        ``connections``: how many handlers run at once, each on a thread (if not async) and connection of its own;
-        ``None``: ``max_demand``, at most 20; 2 for batches; all of ``max_demand`` for async ones that need none.
-        ``poll_interval``: how often to look without being woken.
-        ``execution_timeout``, ``retry_timeout``: ``None``: the queue's. ``until_empty``: stop once no job of its queues
-        can run; it waits for none that is scheduled, to be retried later, or held by others. ``grace``: how long
-        running handlers may go on after a stop, 0 or more; infinity: until they end. ``log_level``: of the line that
-        each job logs when done.
-        Raises ``ValueError`` for any other number that isn't positive, a timeout of more than 30 days, a level that
-        logging doesn't know, and handlers that can't be called so or don't go together; ``SetupError`` for async ones
-        on MySQL.
+        Raises:
+            ValueError: A number that isn't positive, other than ``grace``; a timeout of more than 30 days; a level that
+                logging doesn't know; handlers that can't be called so or don't go together.
+            SetupError: Async handlers on MySQL or MariaDB.
         """
         for name, value in {
             "max_demand": max_demand,
@@ -90,7 +101,7 @@ class Worker:
         if perform is not None and perform_batch is not None:
             raise ValueError("pass either perform or perform_batch")
         self._log = logging.getLogger("ectojob") if log else silent()
-        performed = check_handlers(perform, perform_batch, transaction, self._log)
+        performed = handlers_of(perform, perform_batch, transaction, self._log)
         few = _FEW if perform_batch is None else _FEW_BATCHES
         if isinstance(performed, AsyncErrands):
             few = max_demand
@@ -103,11 +114,11 @@ class Worker:
             max_demand=max_demand,
             batch_size=1 if perform_batch is None else batch_size or max(1, max_demand // 2),
             poll_interval=poll_interval,
-            execution_timeout=check_duration("execution_timeout", execution_timeout),
-            retry_timeout=check_duration("retry_timeout", retry_timeout),
+            execution_timeout=duration_of("execution_timeout", execution_timeout),
+            retry_timeout=duration_of("retry_timeout", retry_timeout),
             until_empty=until_empty,
             log=self._log,
-            log_level=check_level(log_level),
+            log_level=level_of(log_level),
         )
         self._engine = engine_of(dsn)
         given = perform_batch if perform is None else perform
@@ -121,8 +132,8 @@ class Worker:
     def stop(self, grace: float | None = None) -> None:
         """Claim nothing more, and let ``run`` return when the running handlers have ended or ``grace`` is over.
 
-        From any thread, also before ``run``. ``None``: the worker's own ``grace``. Said again, the earlier end counts.
-        Raises ``ValueError`` for a ``grace`` below 0.
+        From any thread, also before ``run``. It is for good: once stopped, a later ``run`` returns at once. ``None``:
+        the worker's own ``grace``. Said again, the earlier end counts. Raises ``ValueError`` for a ``grace`` below 0.
         """
         deadline = monotonic() + (self._grace if grace is None else check_grace(grace))
         self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)

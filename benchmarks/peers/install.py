@@ -8,9 +8,10 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE.parent / ".peers"
 PYTHON = {
-    "procrastinate": ["procrastinate>=3.2"],
-    "pgqueuer": ["pgqueuer[asyncpg]>=0.24", "uvloop"],
+    "procrastinate": ["procrastinate==3.10.0"],
+    "pgqueuer": ["pgqueuer[asyncpg]==1.6.0", "uvloop"],
 }
+"""The releases that the figures are of, as in ``package.json``."""
 
 
 def main() -> None:

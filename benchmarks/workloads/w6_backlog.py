@@ -42,7 +42,7 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
 
 
 def _crowd(lab: Lab, jobs: int, state: str, others: int, statistics: str) -> None:
-    """Make the crowded schema anew. Stale: analyzed when it held a few AVAILABLE jobs and nothing else."""
+    """Make the crowded schema again. Stale: analyzed when it held a few AVAILABLE jobs and nothing else."""
     conn, table = lab.conn, f"{_CROWDED}.job"
     conn.execute(f"drop schema if exists {_CROWDED} cascade")
     migrate(lab.dsn, _CROWDED)

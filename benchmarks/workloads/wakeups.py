@@ -2,7 +2,7 @@
 
 Each enqueuer waits until its job has begun, then enqueues the next one a random moment later, when the worker is
 falling asleep, has just fallen asleep, or sleeps. Half of the jobs are committed a random moment after they were
-enqueued. Workers poll once an hour, so a job whose wake-up is lost waits for ever.
+enqueued. Workers poll once an hour, so a job whose wake-up is lost waits forever.
 """
 
 import random

@@ -14,7 +14,7 @@ from ectojob_py.cli.output import spell_out
 def main(args: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code.
 
-    0: done. 1: the database refused, or can't be reached. 2: what was typed can't be meant. 3: a worker left jobs
+    0: done. 1: the database refused, or can't be reached. 2: what was typed makes no sense. 3: a worker left jobs
     behind that outlived its grace period. 130: Ctrl-C. A pipe that the reader closed is 1, and no reason to talk.
     ``ECTOJOB_DEBUG=1`` in the environment adds the traceback of an error.
     """

@@ -24,7 +24,7 @@ LockTimeout = Annotated[
         help="Wait this long for a lock, and hold others up as long.",
     ),
 ]
-Tries = Annotated[int, typer.Option(min=1, metavar="N", help="Try how often to get the locks, with pauses.")]
+Tries = Annotated[int, typer.Option(min=1, metavar="N", help="How many times to try for the locks.")]
 
 
 def adopt(
@@ -59,18 +59,18 @@ def adopt(
     choice = chosen(ctx, dsn, schema, as_json)
     arguments = (queue, relation, dry_run, lock_timeout)
     plan = _changed(choice, "adopt", arguments, 1 if dry_run else tries, lock_timeout)
-    objections = plan["objections"]
+    objections, mended = plan["objections"], plan["mended"]
     lines = [
         f"{'would adopt' if dry_run else 'adopted'} {plan['relation']} as queue {queue}",
         *_states(plan["states"]),
-        *([f"{plan['mended']} of them as their state asks, see docs/from-ectojob.md"] if plan["mended"] else []),
+        *([f"{mended} of them adjusted to fit their state, see docs/from-ectojob.md"] if mended else []),
         *(["without priorities, which the table did not have: 0"] if not plan["priority"] else []),
         *(f"but {objection}" for objection in objections),
     ]
     report(choice.as_json, {**plan, "dry_run": dry_run}, *lines)
     if objections:
         msg = f"{plan['relation']} can't be adopted as it is"
-        raise SetupError(msg, "Mend what is said above, and look again.")
+        raise SetupError(msg, "Fix what is said above, and look again.")
 
 
 def unadopt(

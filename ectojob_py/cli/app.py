@@ -53,7 +53,7 @@ def ectojob(
 
     Look: ectojob queues, ectojob jobs --failed
 
-    Mend: ectojob requeue emails --all-failed
+    Fix: ectojob requeue emails --all-failed
 
     See it all at work: ectojob demo
 

@@ -12,7 +12,7 @@ def demo(
     psql: Annotated[bool, typer.Option("--psql", help="Open psql on the demo's database, and look around.")] = False,
     dsn: Annotated[
         str | None,
-        typer.Option("--dsn", metavar="DSN", help="Use this PostgreSQL database instead, and leave the shop there."),
+        typer.Option("--dsn", metavar="DSN", help="Use this PostgreSQL, MySQL or MariaDB, and leave the shop there."),
     ] = None,
 ) -> None:
     """Run a small shop: orders become receipts, workers are killed, and an audit adds up.
@@ -21,7 +21,7 @@ def demo(
 
     Example: ectojob demo
     """
-    from ectojob_py import demo as shop  # noqa: PLC0415 - what the demo needs is installed with ectojob[embedded]
+    from ectojob_py import demo as shop  # noqa: PLC0415 - only the demo needs what extra embedded brings
 
     choice = chosen(ctx, dsn, schema=None, as_json=False)
     raise typer.Exit(shop.main(dsn=None if choice.given_dsn is None else choice.dsn, psql=psql))

@@ -36,7 +36,10 @@ def enqueue(
         typer.Option(parser=int4, metavar="N", help="Default: the queue's setting.", show_default=False),
     ] = None,
     priority: Annotated[int, typer.Option(parser=int4, metavar="N", help="Lower runs first.")] = 0,
-    notify: Annotated[str | None, typer.Option(metavar="TEXT", help="Sent with NOTIFY when the job ends.")] = None,
+    notify: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Sent by NOTIFY when an attempt ends the job, or fails. PostgreSQL only."),
+    ] = None,
     dsn: Dsn = None,
     schema: Schema = None,
     as_json: AsJson = False,

@@ -1,4 +1,4 @@
-"""``ectojob jobs``, ``requeue`` and ``remove``: looking at jobs, and mending."""
+"""``ectojob jobs``, ``requeue`` and ``remove``: looking at jobs, and repairing."""
 
 from enum import StrEnum
 from typing import Annotated

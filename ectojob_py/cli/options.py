@@ -11,7 +11,7 @@ import typer
 from ectojob_py.cli.failures import one_line, said_by_database
 from ectojob_py.engine import room_of
 from ectojob_py.errors import BadUsage, NotAllowed, SetupError
-from ectojob_py.release import check_release
+from ectojob_py.release import check_release, how_to_migrate
 from ectojob_py.session import Session
 
 Dsn = Annotated[
@@ -83,8 +83,7 @@ class Chosen:
                 if not room.is_missing(error):
                     raise
                 msg = f"ectojob is not installed in schema {self.schema}, or is older than this command"
-                flag = "" if self.schema == "jobs" else f" --schema {self.schema}"
-                raise SetupError(msg, f"run: ectojob migrate --dsn ...{flag}") from error
+                raise SetupError(msg, f"run: {how_to_migrate(self.schema)}, with the owner's dsn") from error
 
     def _check_release(self, session: Session, is_forbidden: Callable[[Exception], bool]) -> None:
         try:

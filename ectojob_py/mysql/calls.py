@@ -18,6 +18,7 @@ from pymysql.cursors import Cursor
 
 from ectojob_py.errors import JobNotFailed, LeaseLost, QueueNotEmpty, UnknownQueue
 from ectojob_py.job import COLUMNS, Document, Job, Verbatim
+from ectojob_py.mysql.connection import MIGRATORS_LOCK
 
 logger = logging.getLogger("ectojob")
 
@@ -46,11 +47,11 @@ DEFAULTS: dict[str, tuple[object, ...]] = {
 """The arguments that may be left out, as on PostgreSQL: a procedure has no defaults, so they are sent."""
 
 MISSING, FORBIDDEN = 1305, 1370
-"""No such procedure, or no right to it: for a moment of a deploy, which drops it on MySQL and makes it anew."""
+"""No such procedure, or no right to it: for a moment of a deploy, which drops it on MySQL and creates it again."""
 
 LOCK_WAIT_TIMEOUT = 1205
 CONFLICTS = (1213, LOCK_WAIT_TIMEOUT, 1020)
-"""Deadlock, lock wait timeout, and MariaDB's changed row: the whole transaction is to be tried anew."""
+"""Deadlock, lock wait timeout, and MariaDB's changed row: the whole transaction is to be retried."""
 
 RETRIED_FOR = 5.0
 
@@ -59,7 +60,7 @@ class MysqlCalls:
     """Calls on a PyMySQL connection, in whatever transaction it has, whatever cursor class it uses."""
 
     def __init__(self, conn: "pymysql.Connection[Any]", schema: str, waits: bool = True) -> None:
-        """Take the connection, the database the procedures are in, and whether to try anew after waiting for a lock."""
+        """Take the connection, the database the procedures are in, and whether to retry after waiting for a lock."""
         self._conn = conn
         self._retried = [code for code in CONFLICTS if waits or code != LOCK_WAIT_TIMEOUT]
         self._schema = schema
@@ -107,7 +108,7 @@ class MysqlCalls:
                 if not (owed or (alone and code in self._retried)) or time.monotonic() > deadline:
                     raise
                 if not quiet:  # else it is to make sure that it is missing for good
-                    logger.info("%s is tried anew: %s", function, error)
+                    logger.info("%s is retried: %s", function, error)
                 time.sleep(random.uniform(0, 0.02))
 
     def _execute(self, statement: str, sent: list[object]) -> tuple[list[str], Sequence[tuple[Any, ...]]]:
@@ -121,7 +122,7 @@ class MysqlCalls:
 
     def _deploying(self) -> bool:
         """Tell whether a deploy holds the migrators' lock."""
-        query = "select is_used_lock(concat('ectojob migrate ', left(sha2(%s, 256), 40))) is not null"
+        query = f"select is_used_lock({MIGRATORS_LOCK}) is not null"
         with closing(self._conn.cursor(Cursor)) as cursor:
             cursor.execute(query, [self._schema])
             return cursor.fetchone() == (1,)

@@ -16,6 +16,9 @@ _WORDS = {"true": True, "1": True, "false": False, "0": False}
 # A peer that vanished without a word is noticed after 15 s instead of two hours.
 _KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 15000}
 
+MIGRATORS_LOCK = "concat('ectojob migrate ', left(sha2(%s, 256), 40))"
+"""What a deploy holds, by the schema's name; ``sql/mysql/install.sql`` and ``post-apply.py`` say it for themselves."""
+
 
 def connect(dsn: str, kind: Any = pymysql.Connection, **options: Any) -> Any:
     """Open a PyMySQL connection of a kind; ``options`` win over the dsn. Without a host or a socket: localhost, TCP."""

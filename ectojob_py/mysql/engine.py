@@ -11,6 +11,7 @@ from ectojob_py.mysql.connection import connect
 from ectojob_py.mysql.handler_connection import READ_COMMITTED, HandlerConnection
 from ectojob_py.mysql.listener import NAP, Listener
 from ectojob_py.pool import Connections
+from ectojob_py.release import how_to_migrate
 
 __all__ = ["Error", "Listener", "attention_span", "open_async_pool", "open_pool", "setup_error"]
 
@@ -37,8 +38,7 @@ def setup_error(error: Exception, schema: str) -> SetupError:
     """Say what keeps a worker from starting, and the remedy."""
     code, text = (*error.args, None, None)[:2] if isinstance(error, pymysql.MySQLError) else (None, str(error))
     if code in (NO_DATABASE, NO_PROCEDURE):
-        hint = "Run: ectojob migrate" + (f" --schema {schema}" if schema != "jobs" else "")
-        return SetupError(f"ectojob is not installed in database {schema}", hint)
+        return SetupError(f"ectojob is not installed in database {schema}", f"Run: {how_to_migrate(schema)}")
     if code == NO_RIGHT:
         return NotAllowed(str(text), schema, "worker")
     if isinstance(error, UnknownQueue):

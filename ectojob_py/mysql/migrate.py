@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pymysql
 
 from ectojob_py.errors import SetupError
-from ectojob_py.mysql.connection import arguments, connect
+from ectojob_py.mysql.connection import MIGRATORS_LOCK, arguments, connect
 from ectojob_py.release import ROOT
 
 PATIENCE = 3600
@@ -24,7 +24,7 @@ select routine_type, routine_name from information_schema.routines where routine
 def turn(dsn: str, schema: str) -> Iterator[str]:
     """Yield yoyo's form of the dsn while no other migrator runs; create the database ``schema`` if need be."""
     with closing(connect(dsn, autocommit=True)) as conn, conn.cursor() as cursor:
-        cursor.execute("select get_lock(concat('ectojob migrate ', left(sha2(%s, 256), 40)), %s)", [schema, PATIENCE])
+        cursor.execute(f"select get_lock({MIGRATORS_LOCK}, %s)", [schema, PATIENCE])
         if cursor.fetchone() != (1,):
             hint = "show processlist tells who is connected, and what for."
             raise SetupError(f"another migrator has been at work for {PATIENCE} s", hint)

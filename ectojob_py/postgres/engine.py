@@ -12,6 +12,7 @@ from ectojob_py.postgres.connection import HandlerConnection
 from ectojob_py.postgres.connection_async import AsyncHandlerConnection
 from ectojob_py.postgres.dsn import with_defaults
 from ectojob_py.postgres.listener import Listener
+from ectojob_py.release import how_to_migrate
 
 __all__ = ["Error", "Listener", "attention_span", "open_async_pool", "open_pool", "setup_error"]
 
@@ -33,8 +34,7 @@ def setup_error(error: Exception, schema: str) -> SetupError:
     """Say what keeps a worker from starting, and the remedy."""
     match error:
         case psycopg.errors.UndefinedFunction() | psycopg.errors.InvalidSchemaName():
-            hint = "Run: ectojob migrate" + (f" --schema {schema}" if schema != "jobs" else "")
-            return SetupError(f"ectojob is not installed in schema {schema}", hint)
+            return SetupError(f"ectojob is not installed in schema {schema}", f"Run: {how_to_migrate(schema)}")
         case UnknownQueue():
             return SetupError(error.diag.message_primary or "unknown queue", error.diag.message_hint or "")
         case psycopg.errors.InsufficientPrivilege():

@@ -1,7 +1,7 @@
 """Noticing a server that is out of reach while its connection looks alive.
 
-TCP sees that a host is gone (see ``connection._DEFAULTS``), but not that a proxy between goes on acknowledging and
-passes nothing on: such a connection raises nothing, and whoever waits for it waits for ever.
+TCP sees that a host is gone (see ``dsn._WORKERS``), but not that a proxy between goes on acknowledging and passes
+nothing on: such a connection raises nothing, and whoever waits for it waits forever.
 """
 
 from collections.abc import Generator
@@ -12,7 +12,8 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 INTERVAL = 15.0
-"""Seconds of silence after which an idle worker asks the server whether it is still there; it asks nothing else."""
+"""Seconds of silence after which an idle worker asks the server whether it is still there. It asks nothing else between
+two polls, of which there is one per queue and ``poll_interval``."""
 
 PATIENCE = 15.0
 """Seconds that the worker waits for an answer to a call of its own before it looks whether the server is at it."""
@@ -59,7 +60,7 @@ class _Impatient(psycopg.BaseConnection[Any]):
 
 class _ImpatientConnection(_Impatient, psycopg.Connection[Any]):
     def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
-        """Wait as psycopg does, but not for ever."""
+        """Wait as psycopg does, but not forever."""
         return super().wait(self._listening(gen), *args, **kwargs)
 
 
@@ -99,5 +100,5 @@ class AsyncLivelyConnection(_Considerate, psycopg.AsyncConnection[Any]):
     """The same for handlers that are async; what looks whether the server is at it holds their loop up meanwhile."""
 
     async def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
-        """Wait as psycopg does, but not for ever."""
+        """Wait as psycopg does, but not forever."""
         return await super().wait(self._listening(gen), *args, **kwargs)

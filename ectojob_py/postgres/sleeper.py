@@ -10,11 +10,11 @@ LINGER = 0.003
 """Seconds that a worker looks by itself after it found a job: waking it costs an enqueuer more than a look costs."""
 
 VAIN = 0.05
-"""Seconds from one look that others provoked in vain to the next, on average: anyone may forge a wake-up, so a flood of
-them must not become a flood of looks."""
+"""Seconds from one look that others provoked for nothing to the next, on average: anyone may forge a wake-up, so that a
+flood of them must not become a flood of looks."""
 
 _IN_ADVANCE = 3
-"""How many of them may come faster: when a job wakes several workers, all but one look in vain."""
+"""How many of them may come faster: when a job wakes several workers, all but one find nothing."""
 
 _LONGEST_BLIND = 1.0
 """Seconds between looks, at most, while a transaction may not have seen that the worker sleeps."""
@@ -65,7 +65,7 @@ class Sleeper:
 
     @property
     def not_before(self) -> float:
-        """Until when no wake-up counts, because it looked in vain too often. In ``monotonic`` seconds."""
+        """Until when no wake-up counts, because it looked for nothing too often. In ``monotonic`` seconds."""
         return self._vain_until - _IN_ADVANCE * VAIN
 
     def woken(self) -> bool:

@@ -1,4 +1,4 @@
-"""The one statement there is, ``select ... from jobs.f(...)``: its text, what goes in, and the jobs that come out."""
+"""The statement by which ``Jobs`` calls a function, ``select ... from jobs.f(...)``: its text, arguments, results."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -27,7 +27,7 @@ def _job(values: Sequence[Any]) -> Job:
 
 @cache
 def select(columns: LiteralString, schema: str, function: str, arity: int) -> bytes:
-    """Return the statement as psycopg sends it: to compose it anew for every call takes longer than to send it."""
+    """Return the statement as psycopg sends it: to compose it for every call takes longer than to send it."""
     return (
         sql.SQL("select {} from {}({})")
         .format(

@@ -9,6 +9,10 @@ add constraint job_in_progress_is_begun check (state <> 'IN_PROGRESS' or attempt
 add constraint job_waiting_has_attempts check (state in ('IN_PROGRESS', 'FAILED') or attempt < max_attempts),
 add constraint job_held_has_lease check ((state in ('RESERVED', 'IN_PROGRESS')) = (expires is not null));
 
+comment on table job is
+    'One row per job that is not completed: completing deletes it. Rows move between states by the functions of '
+    'this schema alone; see them with \df.';
+
 drop domain job_rules;
 drop type ruled_columns;
 

@@ -50,7 +50,7 @@ def test_there_and_back(ectojob: Command, conn: Conn) -> None:
         "would adopt public.jobs as queue emails",
         "1 AVAILABLE",
         "1 RETRY",
-        "1 of them as their state asks, see docs/from-ectojob.md",
+        "1 of them adjusted to fit their state, see docs/from-ectojob.md",
         "without priorities, which the table did not have: 0",
     ]
     assert conn.execute("select count(*) from jobs.queue").fetchall() == [(1,)]

@@ -593,17 +593,51 @@ def test_a_queue_has_one_view(conn: Conn, view: str, jobs: Jobs) -> None:
             conn.execute("select jobs.create_ectojob_view(%s, %s)", [queue, relation])
 
 
+OWNER = "select relowner::regrole::text from pg_class where oid = 'public.jobs'::regclass"
+
+
 def test_it_outlives_the_roles(conn: Conn, dsn: str, jobs: Jobs, elixir: NewEctoJob) -> None:
     migrate(dsn, roles=True)
     jobs.create_ectojob_view("emails", "public.jobs")
-    owner = "select relowner::regrole::text from pg_class where oid = 'public.jobs'::regclass"
-    assert conn.execute(owner.encode()).fetchall() == [("jobs_owner",)]
+    assert conn.execute(OWNER.encode()).fetchall() == [("jobs_owner",)]
     ectojob = elixir()
     ectojob.insert({})
     migrate(dsn, roles=False)
-    assert conn.execute(owner.encode()).fetchall() == [("postgres",)]
+    assert conn.execute(OWNER.encode()).fetchall() == [("postgres",)]
     assert conn.execute("select from pg_roles where rolname = 'jobs_owner'").fetchall() == []
     assert len(ectojob.reserve(1)) == 1
+
+
+def test_it_goes_to_the_owner_role_with_the_rest(conn: Conn, dsn: str, view: str, elixir: NewEctoJob) -> None:
+    ectojob = elixir()
+    ectojob.insert({})
+    migrate(dsn, roles=True)
+    assert conn.execute(OWNER.encode()).fetchall() == [("jobs_owner",)]
+    conn.execute("create role deployer; grant jobs_owner to deployer")
+    try:
+        assert len(ectojob.reserve(1)) == 1
+        conn.execute("set role deployer")
+        conn.execute("select jobs.drop_ectojob_view(%s)", [view])
+    finally:
+        conn.execute("reset role; drop role deployer")
+        migrate(dsn, roles=False)
+
+
+def test_whoever_owned_it_may_use_it_when_the_owner_role_has_it(
+    conn: Conn, dsn: str, jobs: Jobs, elixir: NewEctoJob
+) -> None:
+    conn.execute("create role elixir_app login")
+    try:
+        jobs.create_ectojob_view("emails", "public.jobs")
+        conn.execute("alter view public.jobs owner to elixir_app")
+        ectojob = elixir()
+        migrate(dsn, roles=True)
+        ectojob.repo.query("set role elixir_app")
+        ectojob.insert({})
+        assert len(ectojob.reserve(1)) == 1
+    finally:
+        migrate(dsn, roles=False)
+        conn.execute("drop owned by elixir_app; drop role elixir_app")
 
 
 def test_an_application_needs_rights_on_the_view_alone(conn: Conn, view: str, elixir: NewEctoJob) -> None:

@@ -20,7 +20,7 @@ RETRIED = {1213, 1205, 1020}
 
 
 def in_one(conn: Connection, work: Callable[[], Any]) -> Any:
-    """Run in a transaction, and anew when the database asks for it."""
+    """Run in a transaction, and again when the database asks for it."""
     while True:
         try:
             result = work()

@@ -40,7 +40,7 @@ class Tally(logging.Handler):
         self.untried: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if "met a conflict" in record.msg or "is tried anew" in record.msg:
+        if "met a conflict" in record.msg or "is retried" in record.msg:
             self.retried += 1
         elif record.levelno >= logging.WARNING:
             self.untried.append(record.getMessage())
@@ -129,8 +129,8 @@ def test_eight_producers_and_eight_workers(db: Db, dsn: str, ask: Ask, bank: Non
     }
     found = {name: int(ask(query)[0][0]) for name, query in audit.items()}
     print(
-        f"\n{enqueued} jobs in {SECONDS:g} s; deadlocks by the server's count: {deadlocks(ask) - before}; tried anew: "
-        f"{tally.retried} by workers, {len(retried)} by producers; not tried anew: {len(tally.untried)}; audit: {found}"
+        f"\n{enqueued} jobs in {SECONDS:g} s; deadlocks by the server's count: {deadlocks(ask) - before}; retried: "
+        f"{tally.retried} by workers, {len(retried)} by producers; not retried: {len(tally.untried)}; audit: {found}"
     )
     assert set(found.values()) == {0}
     assert tally.untried == []

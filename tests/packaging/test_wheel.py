@@ -18,7 +18,21 @@ from pytest_postgresql.executors import NoopExecutor
 from ectojob_py.client import Jobs
 
 ROOT = Path(__file__).resolve().parents[2]
-DEPLOYED = ("sql", "migrations")
+BROUGHT = ("sql", "migrations", "examples")
+FROM_A_CHECKOUT = "from_ectojob"
+"""The example that is none for an installation."""
+
+DEMO = """
+import sys
+from pathlib import Path
+from ectojob_py import demo
+shop = demo._Shop(sys.argv[1], Path.cwd(), "psql")
+shop._open()
+shop.close()
+sys.path.insert(0, str(demo.SHOP))
+import shop
+print(shop.perform.__module__)
+"""
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -60,16 +74,16 @@ def empty(postgres_server: NoopExecutor) -> Iterator[str]:
         conn.execute("drop database wheel with (force)")
 
 
-def test_everything_that_is_deployed_is_in_it(wheel: Path) -> None:
+def test_everything_that_is_deployed_or_shown_is_in_it(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
         inside = {name: archive.read(name) for name in archive.namelist() if "dist-info" not in name}
     expected = {
         f"ectojob_py/{path.relative_to(ROOT)}": path.read_bytes()
-        for folder in DEPLOYED
+        for folder in BROUGHT
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and {"__pycache__", FROM_A_CHECKOUT}.isdisjoint(path.parts)
     }
-    folders = tuple(f"ectojob_py/{folder}/" for folder in DEPLOYED)
+    folders = tuple(f"ectojob_py/{folder}/" for folder in BROUGHT)
     assert {name: content for name, content in inside.items() if name.startswith(folders)} == expected
     for name in ("sql/postgres/install.sql", "migrations/postgres/post-apply.py", "py.typed", "cli/__init__.py"):
         assert f"ectojob_py/{name}" in inside
@@ -93,6 +107,11 @@ def test_it_deploys_without_the_checkout(installed: Path, empty: str, tmp_path: 
     assert wheel.name.startswith(f"ectojob-{version}-")
 
     assert run(installed / "python", "-m", "ectojob_py", "enqueue", "default", "--dsn", empty, cwd=tmp_path) == "1\n"
+    assert run(installed / "python", "-c", DEMO, empty, cwd=tmp_path).splitlines()[-1] == "shop"
+    with psycopg.connect(empty, autocommit=True) as conn:
+        [(sales,)] = conn.execute("select count(*) from demo_shop.till").fetchall()
+    assert sales == len((ROOT / "examples/orders.csv").read_text().splitlines()) - 1
+
     undone = run(installed / "ectojob", "migrate", "--rollback", "--yes", "--dsn", empty, cwd=tmp_path)
     assert undone.startswith("rolled back ")
 

@@ -75,7 +75,10 @@ TRIGGERS = ("wake_on_insert", "tell_on_insert", "ectojob_insert", "ectojob_updat
 WHOLE = ("drop_queue", "ectojob_census", "ectojob_expose", "ectojob_give_back", "ectojob_return_plan")
 """They read whole queues."""
 NAMES_RELATIONS = {path.stem for path in (SQL / "ectojob").glob("*.sql")}
-TRANSITIONS = list(API)[:14]
+TRANSITIONS = {
+    "enqueue", "enqueue_many", "reserve_batch", "claim_batch", "begin_attempt", "complete", "complete_batch", "fail",
+    "extend", "release", "activate_scheduled", "reactivate_expired", "requeue", "remove",
+}  # fmt: skip
 
 FUNCTIONS = """
 select
@@ -123,7 +126,7 @@ def test_the_manifest_names_every_file_once() -> None:
 
 
 def test_the_transitions_are_the_arrows_of_the_state_machine() -> None:
-    assert sorted(map(name, (SQL / "transitions").glob("*.sql"))) == sorted(TRANSITIONS)
+    assert set(map(name, (SQL / "transitions").glob("*.sql"))) == TRANSITIONS
 
 
 def test_signatures_are_public_api(conn: Conn) -> None:

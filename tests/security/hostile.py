@@ -158,6 +158,12 @@ class Generator:
             return self.random.choice(ARRAYS)
         return self._as_array([self.draw("document") for _ in range(self.random.randrange(4))])
 
+    def payload(self) -> str:
+        return self._one([CANARY, "\\x00ff", self.noise()], ["\\x0", "\\xzz", "\\8", "\\", *TEXTS])
+
+    def transaction(self) -> str:
+        return self._one(["1", "1000000"], INTEGERS)
+
     def ids(self) -> str:
         if self.random.random() < 0.3:
             return self.random.choice(ARRAYS)
@@ -180,6 +186,7 @@ class Generator:
 ARGUMENTS = {
     "enqueue": ("queue", "document", "moment", "count", "priority", "text"),
     "enqueue_many": ("queue", "documents", "moment", "count", "priority", "text"),
+    "enqueue_payload": ("queue", "payload", "moment", "count", "priority", "text"),
     "reserve_batch": ("queue", "count", "duration"),
     "claim_batch": ("queue", "count", "duration"),
     "begin_attempt": ("queue", "id", "attempt"),
@@ -190,6 +197,9 @@ ARGUMENTS = {
     "release": ("queue", "id", "attempt"),
     "activate_scheduled": ("queue",),
     "reactivate_expired": ("queue",),
+    "fall_asleep": ("queue",),
+    "in_flight": ("transaction",),
+    "wake_up": ("queue",),
     "next_due": ("queue",),
     "requeue": ("queue", "id"),
     "remove": ("queue", "id"),

@@ -20,12 +20,14 @@ ENQUEUING = {"enqueue", "enqueue_many", "enqueue_payload"}
 TAKING = {"reserve_batch", "begin_attempt", "claim_batch"}
 ENDING = {"complete", "complete_batch", "fail", "extend", "release"}
 SWEEPING = {"activate_scheduled", "reactivate_expired"}
+SLEEPING = {"fall_asleep", "in_flight", "wake_up"}
+"""On PostgreSQL alone."""
 WATCHING = {"next_due"}
 MANAGING = {"create_queue", "drop_queue", "pause_queue", "resume_queue", "requeue", "remove"}
 MAY_CALL = {
-    OWNER: ENQUEUING | TAKING | ENDING | SWEEPING | WATCHING | MANAGING | {"version"},
+    OWNER: ENQUEUING | TAKING | ENDING | SWEEPING | SLEEPING | WATCHING | MANAGING | {"version"},
     PRODUCER: ENQUEUING | {"version"},
-    WORKER: TAKING | ENDING | SWEEPING | WATCHING | {"version"},
+    WORKER: TAKING | ENDING | SWEEPING | SLEEPING | WATCHING | {"version"},
     READER: WATCHING | {"version"},
     ADMIN: SWEEPING | WATCHING | MANAGING | {"release", "version"},
     STRANGER: set[str](),

@@ -198,7 +198,7 @@ def test_a_call_waits_for_a_deploy_that_owes_its_procedure_or_its_right(
             assert held.wait(60)
             call = pool.submit(producer.enqueue, "default")
             deadline = time.monotonic() + 60
-            while not call.done() and caplog.text.count("enqueue is tried anew") < 3:
+            while not call.done() and caplog.text.count("enqueue is retried") < 3:
                 assert time.monotonic() < deadline, "it neither answers nor waits"
                 time.sleep(0.01)
             assert call.done() == on_mariadb
@@ -221,7 +221,7 @@ def test_who_has_no_right_is_told_so_at_once_or_when_he_has_waited_for_a_deploy(
     with logins(ask, "reader"), logged_in(dsn, "reader") as reader, refused:
         reader.enqueue("default")
     ask("do release_all_locks()")
-    tries = caplog.text.count("enqueue is tried anew")
+    tries = caplog.text.count("enqueue is retried")
     assert tries > 1 if deploying else tries == 0
 
 

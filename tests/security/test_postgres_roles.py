@@ -179,6 +179,27 @@ def test_who_may_create_roles_need_not_be_a_superuser(conn: Conn, dsn: str, psql
     assert roles(conn) == set()
 
 
+@pytest.mark.parametrize("may_create", [True, False])
+def test_so_it_is_where_ectojob_has_a_view(conn: Conn, dsn: str, may_create: bool) -> None:
+    """The view follows the rest where the owner role may have one in its schema; it works either way."""
+    with a_login(conn, "createrole") as login, psycopg.connect(dsn, user=login, autocommit=True) as theirs:
+        migrate(make_conninfo(dsn, user=login), SCHEMA)
+        theirs.execute("create schema elixir")
+        theirs.execute(f"select {SCHEMA}.create_ectojob_view('default', 'elixir.jobs')".encode())
+        if may_create:
+            theirs.execute(f"create role {SCHEMA}_owner".encode())
+            theirs.execute(f"grant usage, create on schema elixir to {SCHEMA}_owner".encode())
+        for roles_wanted, owner in ((True, f"{SCHEMA}_owner" if may_create else login), (False, login)):
+            migrate(make_conninfo(dsn, user=login), SCHEMA, roles=roles_wanted)
+            query = "select pg_get_userbyid(relowner) from pg_class where oid = 'elixir.jobs'::regclass"
+            assert theirs.execute(query).fetchall() == [(owner,)]
+            theirs.execute("insert into elixir.jobs (params, inserted_at, updated_at) values ('{}', now(), now())")
+            assert theirs.execute("delete from elixir.jobs").rowcount == 1
+        theirs.execute("drop schema elixir cascade")
+        theirs.execute(f"drop schema {SCHEMA} cascade")
+        conn.execute(f"drop role if exists {SCHEMA}_owner".encode())
+
+
 def test_who_may_not_create_roles_is_told_so_and_nothing_happened(conn: Conn, dsn: str) -> None:
     with a_login(conn) as login:
         theirs = make_conninfo(dsn, user=login)

@@ -6,7 +6,7 @@ from contract.harness import Db
 from ectojob_py.calls import calls_on
 from ectojob_py.job import Document
 
-from .places import MAY_CALL, MAY_READ, OWNER, ROLES, STRANGER, VIEWS, Place
+from .places import MAY_CALL, MAY_READ, OWNER, ROLES, SLEEPING, STRANGER, VIEWS, MysqlPlace, Place
 
 ARGUMENTS: dict[str, tuple[object, ...]] = {
     "enqueue": ("default", Document({})),
@@ -22,6 +22,9 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
     "release": ("default", 1, 1),
     "activate_scheduled": (),
     "reactivate_expired": (),
+    "fall_asleep": ("default",),
+    "in_flight": ("1",),
+    "wake_up": ("default",),
     "next_due": ("default",),
     "requeue": ("default", 1),
     "remove": ("default", 1),
@@ -42,6 +45,8 @@ def test_every_public_function_is_for_somebody() -> None:
 def test_a_role_may_call_what_it_is_for_and_nothing_else(place: Place, db: Db, role: str) -> None:
     with place.connect(role) as conn:
         for function, arguments in ARGUMENTS.items():
+            if isinstance(place, MysqlPlace) and function in SLEEPING:
+                continue
             before = db.snapshot()
             try:
                 calls_on(conn, "jobs").values(function, *arguments)

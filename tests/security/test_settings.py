@@ -1,5 +1,6 @@
 """What a session sets before it calls changes nothing that a call does, or the call is refused and changes nothing."""
 
+import re
 from typing import Any
 
 import psycopg
@@ -11,6 +12,7 @@ from servers import POSTGRES
 
 from ectojob_py import Jobs
 from ectojob_py.calls import calls_on
+from ectojob_py.migrate import ROOT
 
 from .places import ADMIN, PRODUCER, ROLES, WORKER, Place
 from .test_roles import ARGUMENTS
@@ -64,6 +66,11 @@ def sessions(place: Place) -> Any:
         conn.close()
 
 
+def test_as_many_are_promised_as_there_are() -> None:
+    counts = rf"\b{len(SETTINGS)} of PostgreSQL \(.*\), {len(MYSQL_SETTINGS)} of MySQL and MariaDB"
+    assert re.search(counts, (ROOT / "docs/reliability.md").read_text())
+
+
 @on_postgres
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting[:40].replace(" ", ""))
 def test_a_setting_changes_nothing(sessions: dict[str, Any], db: Db, setting: str) -> None:
@@ -71,7 +78,7 @@ def test_a_setting_changes_nothing(sessions: dict[str, Any], db: Db, setting: st
         sessions[role].execute(f"set {setting}".encode())
         for type in ("timestamptz", "interval"):
             sessions[role].adapters.register_loader(type, TextLoader)  # psycopg reads the usual style alone
-    assert life(sessions, db)[:-1] == EXPECTED
+    assert life(sessions, db) == EXPECTED
 
 
 def refused(place: Place, conn: Any, db: Db, role: str, codes: tuple[object, ...]) -> None:
@@ -153,4 +160,4 @@ def test_a_setting_changes_nothing_on_mysql(place: Place, sessions: dict[str, An
         except place.Error as error:  # MySQL keeps some for administrators
             if not place.denied(error):
                 raise
-    assert life(sessions, db)[:-1] == EXPECTED
+    assert life(sessions, db) == EXPECTED

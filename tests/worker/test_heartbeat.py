@@ -1,5 +1,6 @@
 """The server is out of reach, or not the primary any more, and its connections look alive."""
 
+import re
 import shutil
 import tempfile
 import threading
@@ -157,7 +158,7 @@ def test_an_answer_that_is_lost_is_not(through: str, proxy: Proxy) -> None:
         assert conn.closed
 
 
-def test_an_idle_worker_asks_nothing_but_for_the_pulse(dsn: str, conn: Conn) -> None:
+def test_an_idle_listener_asks_nothing_but_for_the_pulse(dsn: str, conn: Conn) -> None:
     bell = Bell()
     last = "select query, query_start from pg_stat_activity where application_name = 'ectojob'"
     with Listener(dsn, "jobs", ("default",)) as listener:
@@ -171,6 +172,30 @@ def test_an_idle_worker_asks_nothing_but_for_the_pulse(dsn: str, conn: Conn) -> 
             assert query == "show transaction_read_only"
             assert (began - before[0][1]).total_seconds() >= heartbeat.INTERVAL
     bell.close()
+
+
+def test_so_does_an_idle_worker_between_two_polls_at_which_it_sweeps_and_claims(
+    dsn: str, monkeypatch: pytest.MonkeyPatch, start_worker: StartWorker
+) -> None:
+    asked: list[str] = []
+    execute = psycopg.Cursor.execute
+
+    def noting(cursor: psycopg.Cursor[Any], query: Any, *arguments: Any, **options: Any) -> Any:
+        if isinstance(cursor.connection, LivelyConnection):
+            text = (
+                query if isinstance(query, str) else query.decode() if isinstance(query, bytes) else query.as_string()
+            )
+            asked.append(re.sub(r'.*"jobs"\."(\w+)".*', r"\1", text))
+        return execute(cursor, query, *arguments, **options)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", noting)
+    start_worker(dsn=dsn, perform=writes, poll_interval=1.5)
+    until(lambda: asked.count("activate_scheduled") == 3)
+    second, third = [place for place, query in enumerate(asked) if query == "activate_scheduled"][1:]
+    poll, pulse = asked[second : second + 4], asked[second + 4 : third]
+    assert poll == ["activate_scheduled", "reactivate_expired", "next_due", "claim_batch"]
+    assert set(pulse) == {"show transaction_read_only"}
+    assert len(pulse) <= 1.5 / heartbeat.INTERVAL
 
 
 def test_an_idle_worker_leaves_a_server_that_became_read_only(dsn: str, conn: Conn, start_worker: StartWorker) -> None:

@@ -1,7 +1,6 @@
 """Idle connections are used again, unless the server has closed them meanwhile."""
 
 from collections.abc import Iterator
-from time import sleep
 from typing import Any
 
 import psycopg
@@ -21,12 +20,12 @@ def pool(dsn: str) -> Iterator[Connections[HandlerConnection]]:
 
 
 def test_one_that_the_server_closed_is_not_lent_again(
-    conn: psycopg.Connection[Any], pool: Connections[HandlerConnection]
+    conn: psycopg.Connection[Any], pool: Connections[HandlerConnection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(stock, "_FRESH", 0.0)
     idle = pool.getconn()
     pool.putconn(idle)
     conn.execute("select pg_terminate_backend(%s, 10000)", [idle.info.backend_pid])
-    sleep(2 * stock._FRESH)
     lent = pool.getconn()
     assert lent is not idle
     assert idle.closed

@@ -11,11 +11,11 @@ comment 'Internal. Always raises: JQ002, or 22023 when the name is null.'
 begin
     declare v_text varchar(128) character set utf8mb4 default left(concat(
         'unknown queue ', quote(left(p_queue, 48)),
-        ' HINT: Create it with create_queue, or see which there are in table queue.'
+        ' HINT: Create it with create_queue; view queue_depth lists those there are.'
     ), 128);
 
     if p_queue is null then
-        call raise_invalid('queue must not be null', 'Pass a queue''s name; select name from queue lists them.');
+        call raise_invalid('queue must not be null', 'Pass a queue''s name; view queue_depth lists them.');
     end if;
     signal sqlstate 'JQ002' set mysql_errno = 31002, message_text = v_text;
 end

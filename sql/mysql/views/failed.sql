@@ -1,6 +1,6 @@
 -- What needs a person.
 --
--- Jobs that used up their attempts, latest first. Mend the cause, then requeue(queue, id); or remove(queue, id).
+-- Jobs that used up their attempts, latest first. Fix the cause, then requeue(queue, id); or remove(queue, id).
 
 create or replace sql security definer view failed as
 select

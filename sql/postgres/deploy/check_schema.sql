@@ -10,7 +10,7 @@ begin
     then
         raise insufficient_privilege using
             message = format('permission denied for schema %s', current_setting('search_path')),
-            hint = 'Deploying takes the role that owns the schema: PGOPTIONS=''-c role=...'', if you are a member of it.';
+            hint = 'Deploying takes the role that owns the schema; as a member of it, PGOPTIONS=''-c role=...''.';
     end if;
     if octet_length(current_schema()) > 45 then
         raise name_too_long using
@@ -43,7 +43,7 @@ begin
         );
     if v_dependents is not null then
         raise dependent_objects_still_exist using
-            message = format('reserve_batch or claim_batch is what %s depends on, and gets more arguments', v_dependents),
+            message = format('%s depends on reserve_batch or claim_batch, which gets more arguments', v_dependents),
             hint = 'Drop what depends on it, deploy, and create it again.';
     end if;
 end

@@ -3,8 +3,11 @@
 --
 -- All or none, and none while it waits: whoever has one of them and comes for another would deadlock. It asks for a
 -- moment at a time, as others queue up behind it, and for lock_timeout in all. The views for even less, as by then it
--- has job; by ALTER VIEW, as LOCK TABLE would lock what a view reads as well. Autovacuum gives way, but only to who has
--- waited for deadlock_timeout, so where it is all that stands in the way, the moment is that long.
+-- has job. Autovacuum gives way, but only to who has waited for deadlock_timeout, so where it is all that stands in the
+-- way, the moment is that long.
+--
+-- A view is locked by resetting an option: LOCK TABLE would lock the tables that it reads, too, against everybody. That
+-- takes away no option of yours which would have stayed: create or replace view, which follows, resets them all.
 
 do $$
 declare
@@ -44,8 +47,9 @@ begin
                     end
                 into v_holders, v_moment
                 from pg_locks
+                inner join pg_class on pg_class.oid = relation
                 left join pg_stat_activity using (pid)
-                where relation in (select oid from pg_class where relnamespace = to_regnamespace(quote_ident(current_schema())))
+                where relnamespace = to_regnamespace(quote_ident(current_schema()))
                     and database = (select oid from pg_database where datname = current_database())
                     and granted
                     and pid is distinct from pg_backend_pid();

@@ -29,5 +29,22 @@ begin
     loop
         execute format('alter %s owner to %I', v_object, v_owner);
     end loop;
+
+    -- EctoJob's views read job with their owner's rights. An application that was the owner may use its view as before.
+    -- Without CREATE for the owner role in a view's schema only a superuser could give it the view: then it stays.
+    for v_object in
+        select format('%1$s owner to %2$I; grant select, insert, update, delete on %1$s to %3$I',
+            pg_class.oid::regclass, v_owner, pg_get_userbyid(pg_class.relowner))
+        from pg_trigger
+        inner join pg_class on pg_class.oid = pg_trigger.tgrelid
+        where pg_trigger.tgfoid = to_regproc('ectojob_insert')
+            and pg_get_userbyid(pg_class.relowner) <> v_owner
+            and (
+                has_schema_privilege(v_owner, pg_class.relnamespace, 'create')
+                or (select pg_roles.rolsuper from pg_roles where pg_roles.rolname = current_user)
+            )
+    loop
+        execute 'alter view ' || v_object;
+    end loop;
 end
 $$;

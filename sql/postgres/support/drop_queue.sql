@@ -39,5 +39,5 @@ end
 $$;
 
 comment on function drop_queue is
-    'Drops a queue. force: with all its jobs, whatever their state. Without it, JQ003 when the queue still has jobs. '
-    'Raises JQ002.';
+    'Drops a queue. force: with all its jobs, whatever their state. Without it, JQ003 when the queue still has jobs; '
+    'with or without it, when it has a view for EctoJob. Raises JQ002.';

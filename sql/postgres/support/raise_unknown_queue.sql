@@ -14,7 +14,10 @@ begin
     if raise_unknown_queue.queue is null then
         raise invalid_parameter_value using
             message = 'queue must not be null',
-            hint = format('Pass a queue''s name; select name from %I.queue lists them.', current_schema());
+            hint = format(
+                'Pass a queue''s name; select queue from %I.queue_depth lists them, for whoever may read the views.',
+                current_schema()
+            );
     end if;
     raise exception using
         errcode = 'JQ002',

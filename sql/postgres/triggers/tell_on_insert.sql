@@ -1,4 +1,4 @@
--- (none) -> SCHEDULED lets workers sleep anew
+-- (none) -> SCHEDULED tells workers to ask again when to wake
 
 create or replace function tell_on_insert()
 returns trigger
