@@ -59,17 +59,17 @@ source support/waiter_lock.sql
 
 -- Queues and their settings.
 
-source support/create_queue.sql
-source support/drop_queue.sql
-source support/pause_queue.sql
-source support/resume_queue.sql
-source support/next_due.sql
+source queues/create_queue.sql
+source queues/drop_queue.sql
+source queues/pause_queue.sql
+source queues/resume_queue.sql
 source support/version.sql
 
 -- Sleeping and waking.
 
-source support/wait_for_job.sql
-source support/wake.sql
+source sleeping/next_due.sql
+source sleeping/wait_for_job.sql
+source sleeping/wake.sql
 
 -- Transitions: one file, one procedure, one arrow of the state diagram.
 

@@ -99,18 +99,18 @@ select not exists (select from migration where id = '0006_job_pkey_room') as pen
 
 -- Queues and their settings.
 
-\ir support/create_queue.sql
-\ir support/drop_queue.sql
-\ir support/pause_queue.sql
-\ir support/resume_queue.sql
-\ir support/next_due.sql
+\ir queues/create_queue.sql
+\ir queues/drop_queue.sql
+\ir queues/pause_queue.sql
+\ir queues/resume_queue.sql
 \ir support/version.sql
 
 -- Sleeping and waking.
 
-\ir support/fall_asleep.sql
-\ir support/in_flight.sql
-\ir support/wake_up.sql
+\ir sleeping/next_due.sql
+\ir sleeping/fall_asleep.sql
+\ir sleeping/in_flight.sql
+\ir sleeping/wake_up.sql
 
 -- Transitions: one file, one function, one arrow of the state diagram.
 

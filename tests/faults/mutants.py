@@ -349,7 +349,7 @@ POSTGRES = [
     ),
     Mutant(
         "drop_queue: the second of two is not told",
-        "support/drop_queue.sql",
+        "queues/drop_queue.sql",
         "    if not found then\n",
         "    if false then\n",
         ORDERS % "drop_queue-drop_queue",
@@ -548,7 +548,7 @@ MYSQL = [
     ),
     Mutant(
         "drop_queue: the second of two is not told",
-        "support/drop_queue.sql",
+        "queues/drop_queue.sql",
         "if row_count() = 0 then",
         "if false then",
         ORDERS % "drop_queue-drop_queue",

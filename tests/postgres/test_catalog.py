@@ -13,7 +13,9 @@ Conn = psycopg.Connection[Any]
 
 SQL = ROOT / "sql" / "postgres"
 FUNCTION_FILES = sorted(
-    path for folder in ("transitions", "support", "triggers", "ectojob") for path in (SQL / folder).glob("*.sql")
+    path
+    for folder in ("transitions", "queues", "sleeping", "support", "triggers", "ectojob")
+    for path in (SQL / folder).glob("*.sql")
 )
 SQL_TEXTS = sorted([*(ROOT / "sql").rglob("*.sql"), *(ROOT / "migrations").rglob("*.sql")])
 
