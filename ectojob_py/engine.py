@@ -14,6 +14,10 @@ from ectojob_py.pool import Connections
 from ectojob_py.pool_async import AsyncConnections
 
 
+class NotNow(SetupError):
+    """A database that could not be asked, or did not take the call; it may well do so later, as after an outage."""
+
+
 class Listener(AbstractContextManager["Listener"], Protocol):
     """The connection on which a worker listens, claims and sweeps; any of its errors means that it is lost."""
 
@@ -63,7 +67,7 @@ class Engine(Protocol):
 
     @property
     def setup_error(self) -> Callable[[Exception, str], SetupError]:
-        """Say what keeps a worker from starting, and the remedy: error, schema."""
+        """Say what keeps a worker from starting, and the remedy: error, schema. ``NotNow`` unless it stays so."""
 
 
 def kind_of(dsn: str) -> str:

@@ -20,7 +20,8 @@ from typing import cast
 
 from ectojob_py.bell import Bell
 from ectojob_py.cli.failures import REFUSED, explain
-from ectojob_py.errors import SetupError
+from ectojob_py.engine import NotNow
+from ectojob_py.errors import BadUsage, SetupError
 
 LEFT_BEHIND = 3
 """The exit code when jobs outlived the grace period and were released."""
@@ -43,8 +44,9 @@ class _Place:
 def supervise(run: Callable[[], int], number: int, log: logging.Logger, may_end: bool = False) -> int:
     """Keep ``number`` processes that ``run`` until SIGTERM or SIGINT, which they get as SIGTERM; return the exit code.
 
-    ``run`` can be pickled; each process is a new interpreter, so that nothing is shared. ``may_end``: one that returns
-    0 is done, and isn't started again. Exit code: that of a worker which is refused; else 3 if one of them left jobs
+    ``run`` can be pickled; each process is a new interpreter, so that nothing is shared. One that ends is started
+    again, also when it could not start for now, as while the database is away; but not when it is refused for good,
+    nor, if it ``may_end``, when it returns 0. Exit code: 1 if a worker was refused; else 3 if one of them left jobs
     behind, or died while it stopped; else 0.
     """
     return _Supervisor(run, number, log, may_end).watch()
@@ -165,7 +167,8 @@ def _work(run: Callable[[], int]) -> None:
         sys.exit(run())
     except SetupError as error:
         print(*explain(error)[0], sep="\n", file=sys.stderr)
-        sys.exit(_FOR_GOOD)
+        # What could be imported and reached when the first were started may be so again.
+        sys.exit(REFUSED if isinstance(error, (BadUsage, NotNow)) else _FOR_GOOD)
 
 
 def _follow() -> None:

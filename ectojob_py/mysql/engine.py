@@ -6,6 +6,7 @@ from typing import NoReturn
 import psycopg
 import pymysql
 
+from ectojob_py.engine import NotNow
 from ectojob_py.errors import NotAllowed, SetupError, UnknownQueue
 from ectojob_py.mysql.connection import connect
 from ectojob_py.mysql.handler_connection import READ_COMMITTED, HandlerConnection
@@ -34,7 +35,7 @@ def open_async_pool(_dsn: str) -> NoReturn:
 
 
 def setup_error(error: Exception, schema: str) -> SetupError:
-    """Say what keeps a worker from starting, and the remedy."""
+    """Say what keeps a worker from starting, and the remedy; ``NotNow`` unless it stays so."""
     code, text = (*error.args, None, None)[:2] if isinstance(error, pymysql.MySQLError) else (None, str(error))
     if code in (NO_DATABASE, NO_PROCEDURE):
         hint = "Run: ectojob migrate" + (f" --schema {schema}" if schema != "jobs" else "")
@@ -43,4 +44,4 @@ def setup_error(error: Exception, schema: str) -> SetupError:
         return NotAllowed(str(text), schema, "worker")
     if isinstance(error, UnknownQueue):
         return SetupError(error.diag.message_primary or "unknown queue", error.diag.message_hint or "")
-    return SetupError(str(text), "Check the dsn, and that the server runs.")
+    return NotNow(str(text), "Check the dsn, and that the server runs.")

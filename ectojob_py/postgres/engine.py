@@ -5,6 +5,7 @@ from math import inf
 
 import psycopg
 
+from ectojob_py.engine import NotNow
 from ectojob_py.errors import NotAllowed, SetupError, UnknownQueue
 from ectojob_py.pool import Connections
 from ectojob_py.pool_async import AsyncConnections
@@ -30,7 +31,7 @@ def open_async_pool(dsn: str) -> AsyncConnections[AsyncHandlerConnection]:
 
 
 def setup_error(error: Exception, schema: str) -> SetupError:
-    """Say what keeps a worker from starting, and the remedy."""
+    """Say what keeps a worker from starting, and the remedy; ``NotNow`` unless it stays so."""
     match error:
         case psycopg.errors.UndefinedFunction() | psycopg.errors.InvalidSchemaName():
             hint = "Run: ectojob migrate" + (f" --schema {schema}" if schema != "jobs" else "")
@@ -39,4 +40,4 @@ def setup_error(error: Exception, schema: str) -> SetupError:
             return SetupError(error.diag.message_primary or "unknown queue", error.diag.message_hint or "")
         case psycopg.errors.InsufficientPrivilege():
             return NotAllowed(error.diag.message_primary or "permission denied", schema, "worker")
-    return SetupError(str(error).strip(), "Check the dsn, and that the server runs.")
+    return NotNow(str(error).strip(), "Check the dsn, and that the server runs.")

@@ -13,6 +13,7 @@ from proxy import Proxy
 from worker.waiting import until
 
 from ectojob_py import Job, Jobs, SetupError, Worker, attempt
+from ectojob_py.engine import NotNow
 from ectojob_py.errors import Locked
 from ectojob_py.mysql import listener
 from ectojob_py.mysql.connection import connect as open_connection
@@ -287,14 +288,16 @@ def test_it_survives_the_loss_of_every_connection(jobs: Jobs, ask: Ask, start: A
 
 
 def test_what_cannot_start_says_what_to_do(dsn: str, jobs: Jobs) -> None:
-    refused: list[tuple[dict[str, Any], str]] = [
-        ({"queue": "nope"}, "unknown queue"),
-        ({"schema": "elsewhere"}, "not installed"),
+    refused: list[tuple[dict[str, Any], str, bool]] = [
+        ({"queue": "nope"}, "unknown queue", True),
+        ({"schema": "elsewhere"}, "not installed", True),
+        ({"dsn": "mysql://root@localhost/?unix_socket=/nowhere"}, "No such file", False),
     ]
-    for options, message in refused:
+    for options, message, for_good in refused:
         with pytest.raises(SetupError, match=message) as error:
-            Worker(dsn, perform=print, **options).run()
+            Worker(**{"dsn": dsn, "perform": print, **options}).run()
         assert error.value.hint
+        assert isinstance(error.value, NotNow) is not for_good
 
 
 def test_workers_beside_producers_lose_nothing_and_double_nothing(jobs: Jobs, dsn: str, ask: Ask, start: Any) -> None:

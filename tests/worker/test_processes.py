@@ -167,6 +167,39 @@ def test_one_that_is_killed_is_started_again(effects: Conn, start: Start, number
     assert process.wait(timeout=40) == 0
 
 
+def test_one_that_dies_while_the_database_is_away_ends_no_other(effects: Conn, start: Start) -> None:
+    process = start("perform", "--processes", "2")
+    until(lambda: asleep(effects) == 2, 40)
+    killed, spared = children(process)
+    database = effects.info.dbname
+    with psycopg.connect(effects.info.dsn, dbname="postgres", autocommit=True) as doorman:
+        doorman.execute(f"alter database {database} allow_connections false".encode())
+        try:
+            os.kill(killed, signal.SIGKILL)
+            line_with(process, "was killed by SIGKILL")
+            assert "not currently accepting connections" in line_with(process, "error: ")
+            assert "ended with exit code 1, starting it again in" in line_with(process, "watcher")
+        finally:
+            doorman.execute(f"alter database {database} allow_connections true".encode())
+    until(lambda: asleep(effects) == 2, 40)
+    assert spared in children(process)
+    process.terminate()
+    assert process.wait(timeout=40) == 0
+
+
+def test_nor_does_one_whose_handlers_can_not_be_imported(effects: Conn, start: Start, tmp_path: Path) -> None:
+    process = start("perform", "--processes", "2")
+    until(lambda: asleep(effects) == 2, 40)
+    killed, spared = children(process)
+    (tmp_path / "handlers.py").write_text("half a file, as in the middle of a dep")
+    os.kill(killed, signal.SIGKILL)
+    line_with(process, "error: cannot import handlers")
+    line_with(process, "ended with exit code 1, starting it again in")
+    (tmp_path / "handlers.py").write_text(HANDLERS)
+    until(lambda: asleep(effects) == 2, 40)
+    assert spared in children(process)
+
+
 def test_one_that_can_not_be_started_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

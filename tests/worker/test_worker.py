@@ -19,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 from ectojob_py import Job, Jobs, Retry, SetupError, Worker
 from ectojob_py.bell import Bell
 from ectojob_py.cli import main
+from ectojob_py.engine import NotNow
 from ectojob_py.leases import Leases
 from ectojob_py.migrate import migrate
 from ectojob_py.postgres import frontier
@@ -706,6 +707,7 @@ def test_what_cannot_start_says_what_to_do(
     with pytest.raises(SetupError, match=message) as error:
         worker.run()
     assert error.value.hint
+    assert isinstance(error.value, NotNow) is (message == "/nowhere")
 
 
 @pytest.mark.parametrize("transaction", [True, False])
