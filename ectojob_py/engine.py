@@ -66,6 +66,10 @@ class Engine(Protocol):
         """Make a pool of async handlers' connections: dsn. Raises ``SetupError`` where there can't be any."""
 
     @property
+    def is_lost(self) -> Callable[[Exception], bool]:
+        """Tell whether an error says that the connection is gone, and not that the database refused a call."""
+
+    @property
     def setup_error(self) -> Callable[[Exception, str], SetupError]:
         """Say what keeps a worker from starting, and the remedy: error, schema. ``NotNow`` unless it stays so."""
 

@@ -168,7 +168,8 @@ class Worker:
                     return shift.held  # until their leases end
                 if monotonic() > connected_at + _STEADY:
                     failures = 0
-                self._log.warning("lost the database, trying again: %s", str(error).strip())
+                what = "lost the database" if self._engine.is_lost(error) else "a call failed"
+                self._log.warning("%s, trying again: %s", what, str(error).strip())
                 shift.pause(min(5.0, 0.1 * 2 ** min(failures, 6)) * random.uniform(0.5, 1))
                 failures += 1
 

@@ -13,12 +13,15 @@ from ectojob_py.mysql.handler_connection import READ_COMMITTED, HandlerConnectio
 from ectojob_py.mysql.listener import NAP, Listener
 from ectojob_py.pool import Connections
 
-__all__ = ["Error", "Listener", "attention_span", "open_async_pool", "open_pool", "setup_error"]
+__all__ = ["Error", "Listener", "attention_span", "is_lost", "open_async_pool", "open_pool", "setup_error"]
 
 Error = (pymysql.MySQLError, psycopg.DatabaseError)
 """What the driver raises, and what ``MysqlCalls`` makes of the codes of the contract."""
 
 attention_span = NAP
+
+_LOST = {0, 1040, 1053, 1203, 1226, 1927, *range(2000, 2100)}
+"""The server ends, or has no connection left, or ended this one; and what PyMySQL says by itself."""
 
 NO_DATABASE, NO_PROCEDURE, NO_RIGHT = 1049, 1305, 1370
 
@@ -32,6 +35,11 @@ def open_pool(dsn: str) -> Connections[HandlerConnection]:
 def open_async_pool(_dsn: str) -> NoReturn:
     """Refuse: PyMySQL has nothing to await."""
     raise SetupError("async handlers need PostgreSQL", "Write them with def; PyMySQL has nothing to await.")
+
+
+def is_lost(error: Exception) -> bool:
+    """Tell whether an error says that the connection is gone, and not that the database refused a call."""
+    return isinstance(error, pymysql.MySQLError) and (not error.args or error.args[0] in _LOST)
 
 
 def setup_error(error: Exception, schema: str) -> SetupError:

@@ -35,6 +35,10 @@ the server all the same."""
 
 INTERRUPTED = 1317
 
+_UNLIMITED = "set autocommit = 1 /*M! , max_statement_time = 0 */"
+"""On MariaDB, for a sweep takes as long as there are jobs that are due: cut off, it would be begun for ever. MySQL's
+``max_execution_time`` is for SELECT alone."""
+
 
 class Listener:
     """An autocommit connection, and an ear per queue. Raises ``pymysql.MySQLError`` when it is lost."""
@@ -42,6 +46,7 @@ class Listener:
     def __init__(self, dsn: str, schema: str, queues: tuple[str, ...]) -> None:
         """Connect; the ears connect when first asked to listen."""
         self._conn = connect(dsn, autocommit=True, init_command=READ_COMMITTED, read_timeout=PATIENCE)
+        self._execute(_UNLIMITED)
         self._calls = MysqlCalls(self._conn, schema, waits=False)
         self.jobs = Jobs(self._conn, schema)
         self._ears = {queue: _Ear(dsn, schema, queue) for queue in queues}

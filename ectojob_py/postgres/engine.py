@@ -14,10 +14,13 @@ from ectojob_py.postgres.connection_async import AsyncHandlerConnection
 from ectojob_py.postgres.dsn import with_defaults
 from ectojob_py.postgres.listener import Listener
 
-__all__ = ["Error", "Listener", "attention_span", "open_async_pool", "open_pool", "setup_error"]
+__all__ = ["Error", "Listener", "attention_span", "is_lost", "open_async_pool", "open_pool", "setup_error"]
 
 Error = (psycopg.Error,)
 attention_span = inf
+
+_LOST = ("08", "57P")
+"""The SQLSTATEs of connections, and of a server that ends; what libpq says by itself has none."""
 
 
 def open_pool(dsn: str) -> Connections[HandlerConnection]:
@@ -28,6 +31,13 @@ def open_pool(dsn: str) -> Connections[HandlerConnection]:
 def open_async_pool(dsn: str) -> AsyncConnections[AsyncHandlerConnection]:
     """Make a pool of async handlers' connections."""
     return AsyncConnections(partial(AsyncHandlerConnection.open, with_defaults(dsn)), psycopg.OperationalError)
+
+
+def is_lost(error: Exception) -> bool:
+    """Tell whether an error says that the connection is gone, and not that the database refused a call."""
+    if isinstance(error, psycopg.OperationalError):
+        return error.sqlstate is None or error.sqlstate.startswith(_LOST)
+    return isinstance(error, psycopg.InterfaceError)
 
 
 def setup_error(error: Exception, schema: str) -> SetupError:

@@ -21,6 +21,11 @@ from ectojob_py.postgres.heartbeat import LivelyConnection
 from ectojob_py.postgres.sleeper import Sleeper
 from ectojob_py.release import release
 
+_UNLIMITED = """
+select set_config(name, '0', false) from pg_settings where name in ('statement_timeout', 'transaction_timeout')
+"""
+"""A sweep takes as long as there are jobs that are due: cut off, and so rolled back, it would be begun for ever."""
+
 
 class Listener:
     """An autocommit connection that hears the wake-ups of some queues. Raises ``psycopg.Error`` when it is lost."""
@@ -41,6 +46,7 @@ class Listener:
             [self._conn.pid] = self._conn.execute("select pg_backend_pid()").fetchone() or [None]
             self._conn.execute("select set_config('ectojob.release', %s, false)", [release()])  # see next_due
             self._conn.execute("set default_transaction_isolation = 'read committed'")  # above it, claims conflict
+            self._conn.execute(_UNLIMITED)
             self._conn.execute("set datestyle = iso")  # psycopg reads no other, whatever the role's default is
             for channel in self._channels:
                 self._conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))

@@ -17,6 +17,7 @@ from ectojob_py.engine import NotNow
 from ectojob_py.errors import Locked
 from ectojob_py.mysql import listener
 from ectojob_py.mysql.connection import connect as open_connection
+from ectojob_py.mysql.engine import is_lost
 
 from .conftest import Ask, Connect, socket_of
 
@@ -213,6 +214,19 @@ def test_a_listener_knows_how_long_to_sleep_whatever_the_zone_of_its_session(job
     assert 3500 < due <= 3600
 
 
+def test_an_error_of_a_call_is_no_lost_connection(jobs: Jobs, ask: Ask, connect: Connect) -> None:
+    conn = connect()
+    with pytest.raises(pymysql.MySQLError) as refused:
+        ask("select from", on=conn)
+    with suppress(pymysql.MySQLError):
+        ask("kill connection_id()", on=conn)
+    with pytest.raises(pymysql.MySQLError) as killed:
+        ask("select 1", on=conn)
+    with pytest.raises(pymysql.MySQLError) as closed:
+        ask("select 1", on=conn)
+    assert [is_lost(error.value) for error in (refused, killed, closed)] == [False, True, True]
+
+
 def test_a_healthy_long_job_outlives_its_lease_and_runs_once(jobs: Jobs, ask: Ask, start: Any) -> None:
     runs = []
 
@@ -264,6 +278,19 @@ def test_a_row_that_somebody_has_locked_is_not_waited_for(jobs: Jobs, connect: C
         with ours._conn.cursor() as cursor:
             cursor.execute(timeout)
             assert cursor.fetchone() == (1,)
+
+
+def test_a_sweep_takes_as_long_as_it_takes(jobs: Jobs, ask: Ask, dsn: str) -> None:
+    limited = "MariaDB" in version(ask)
+    if limited:
+        ask("set global max_statement_time = 0.1")
+    try:
+        with listener.Listener(dsn, "jobs", ("default",)) as ours, ours._conn.cursor() as cursor:
+            cursor.execute("select sleep(0.3)")
+            assert cursor.fetchone() == (0,)
+    finally:
+        if limited:
+            ask("set global max_statement_time = 0")
 
 
 def test_a_dead_workers_jobs_are_taken_over(jobs: Jobs, ask: Ask, start: Any) -> None:

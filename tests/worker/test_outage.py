@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from ectojob_py import Job, Jobs, Worker, stock
 from ectojob_py.embedded import VERSIONS, EmbeddedServer, binaries
@@ -130,6 +131,29 @@ def terminate(conn: Conn, which: str) -> int:
     return len(
         conn.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where {which}".encode()).fetchall()
     )
+
+
+@pytest.mark.parametrize(("setting", "said"), [("statement_timeout", False), ("lock_timeout", True)])
+def test_a_call_that_takes_long_is_not_cut_off_and_one_that_is_refused_is_no_lost_database(
+    dsn: str, start_worker: StartWorker, caplog: pytest.LogCaptureFixture, setting: str, said: bool
+) -> None:
+    start_worker(dsn=make_conninfo(dsn, options=f"-c {setting}=100"), perform=writes, poll_interval=3600)
+    ids = enqueue(dsn)
+    until(lambda: all_done(dsn))
+    waiting = "select from pg_stat_activity where wait_event_type = 'Lock' and clock_timestamp() > query_start"
+    with psycopg.connect(dsn) as conn:
+        ids += Jobs(conn).enqueue_many("default", [{}])
+        conn.execute("lock table jobs.job in access exclusive mode")
+        notify = "select pg_notify('jobs.default', '')"
+        ask(dsn, notify)
+        if said:
+            until(lambda: "a call failed, trying again: canceling statement due to lock timeout" in caplog.text)
+        else:
+            until(lambda: ask(dsn, f"{waiting} + interval '0.3 seconds'"))
+    until(lambda: all_done(dsn))
+    assert effects(dsn) == ids
+    assert ("a call failed" in caplog.text) is said
+    assert "lost the database" not in caplog.text
 
 
 def test_a_handler_that_needs_no_database_outlives_a_crash(
