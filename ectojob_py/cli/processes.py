@@ -9,14 +9,14 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import inf
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from time import monotonic
-from typing import cast
+from typing import NoReturn, cast
 
 from ectojob_py.bell import Bell
 from ectojob_py.cli.failures import REFUSED, explain
@@ -50,6 +50,15 @@ def supervise(run: Callable[[], int], number: int, log: logging.Logger, may_end:
     behind, or died while it stopped; else 0.
     """
     return _Supervisor(run, number, log, may_end).watch()
+
+
+def leave(code: int) -> NoReturn:
+    """End here and now: Python would wait for the threads that a handler has started, for ever if need be."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError):  # it may be closed
+            stream.flush()
+    os._exit(code)
 
 
 class _Supervisor:
@@ -118,7 +127,7 @@ class _Supervisor:
             self._code = REFUSED
             if not self._stopping:
                 self._stop()
-        elif self._stopping:
+        elif self._stopping:  # one that has begun to work hears SIGTERM, and doesn't end by it
             self._code = self._code or (LEFT_BEHIND if code not in (0, -signal.SIGTERM) else 0)
         elif self._may_end and code == 0:
             place.start_at = inf
@@ -168,7 +177,7 @@ def _work(run: Callable[[], int]) -> None:
     except SetupError as error:
         print(*explain(error)[0], sep="\n", file=sys.stderr)
         # What could be imported and reached when the first were started may be so again.
-        sys.exit(REFUSED if isinstance(error, (BadUsage, NotNow)) else _FOR_GOOD)
+        leave(REFUSED if isinstance(error, (BadUsage, NotNow)) else _FOR_GOOD)
 
 
 def _follow() -> None:

@@ -21,7 +21,10 @@ Start = Callable[..., subprocess.Popen[str]]
 LEFT_BEHIND = 3
 
 HANDLERS = """
+import asyncio
 import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from time import sleep
 
 
@@ -33,6 +36,25 @@ def waits(conn, job):
     # The statement ends when the test lets go of the lock; until then the effect is written and not committed.
     perform(conn, job)
     conn.execute("select pg_advisory_xact_lock_shared(%s)", [job.params.get("gate", 1)])
+
+
+pool = ThreadPoolExecutor(1)
+
+
+def lasts():
+    Path("begun").touch()
+    sleep(60)
+
+
+def uses_a_pool(conn, job):
+    pool.submit(lasts).result()
+
+
+async def uses_a_thread(conn, job):
+    try:
+        await asyncio.to_thread(lasts)
+    finally:
+        Path("tidied").touch()
 
 
 def lingers(begun):
@@ -143,6 +165,22 @@ def test_what_outlives_the_grace_period_is_given_back_with_its_attempt(effects: 
     start("perform")
     until(lambda: row(effects, id) is None)
     assert count(effects, "select count(*) from effect") == 1
+
+
+@pytest.mark.usefixtures("one_server")
+@pytest.mark.parametrize("handler", ["uses_a_pool", "uses_a_thread"])
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_the_grace_period_is_the_end_whatever_threads_a_handler_has_started(
+    conn: Conn, start: Start, tmp_path: Path, handler: str, processes: str
+) -> None:
+    id = Jobs(conn).enqueue("default")
+    process = start(handler, "--grace", "0.1", "--processes", processes)
+    until((tmp_path / "begun").exists)
+    process.terminate()
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == LEFT_BEHIND
+    assert f"default[{id}] outlived the grace period, released" in said
+    assert (tmp_path / "tidied").exists() is (handler == "uses_a_thread")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
