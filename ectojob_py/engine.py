@@ -54,8 +54,8 @@ class Engine(Protocol):
         """For how many seconds at most wake-ups are to be trusted, whatever the poll interval."""
 
     @property
-    def Listener(self) -> Callable[[str, str, tuple[str, ...]], Listener]:
-        """Connect and listen: dsn, schema, queues."""
+    def Listener(self) -> Callable[[str, str, tuple[str, ...], Callable[[], bool]], Listener]:
+        """Connect and listen: dsn, schema, queues, and what tells whether there is no time left to wait for answers."""
 
     @property
     def open_pool(self) -> Callable[[str], Connections[Any]]:

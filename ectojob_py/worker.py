@@ -165,7 +165,9 @@ class Worker:
                     return shift.serve(listener)
             except self._engine.Error as error:
                 if shift.over:
-                    return shift.held  # until their leases end
+                    if shift.held:
+                        self._log.warning("%d jobs are left behind until their leases end: %s", shift.held, error)
+                    return shift.held
                 if monotonic() > connected_at + _STEADY:
                     failures = 0
                 what = "lost the database" if self._engine.is_lost(error) else "a call failed"
@@ -174,7 +176,11 @@ class Worker:
                 failures += 1
 
     def _listener(self) -> Listener:
-        return self._engine.Listener(self._options.dsn, self._options.schema, self._options.queues)
+        return self._engine.Listener(self._options.dsn, self._options.schema, self._options.queues, self._is_late)
+
+    def _is_late(self) -> bool:
+        """Tell whether it was told to stop, and the grace period is over."""
+        return self._deadline is not None and monotonic() >= self._deadline
 
     def check(self) -> None:
         """Raise ``SetupError`` for what would keep this worker from ever running a job.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from time import sleep
@@ -43,8 +44,10 @@ _UNLIMITED = "set autocommit = 1 /*M! , max_statement_time = 0 */"
 class Listener:
     """An autocommit connection, and an ear per queue. Raises ``pymysql.MySQLError`` when it is lost."""
 
-    def __init__(self, dsn: str, schema: str, queues: tuple[str, ...]) -> None:
-        """Connect; the ears connect when first asked to listen."""
+    def __init__(
+        self, dsn: str, schema: str, queues: tuple[str, ...], _is_late: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Connect; the ears connect when first asked to listen. No answer is waited for longer than ``PATIENCE``."""
         self._conn = connect(dsn, autocommit=True, init_command=READ_COMMITTED, read_timeout=PATIENCE)
         self._execute(_UNLIMITED)
         self._calls = MysqlCalls(self._conn, schema, waits=False)

@@ -30,13 +30,16 @@ select set_config(name, '0', false) from pg_settings where name in ('statement_t
 class Listener:
     """An autocommit connection that hears the wake-ups of some queues. Raises ``psycopg.Error`` when it is lost."""
 
-    def __init__(self, dsn: str, schema: str, queues: tuple[str, ...]) -> None:
-        """Connect and listen."""
+    def __init__(
+        self, dsn: str, schema: str, queues: tuple[str, ...], is_late: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Connect and listen. ``is_late``: whether there is no time left to wait for a call that the server is at."""
         self._schema = schema
         self._channels = {
             f"{schema}.{queue}{suffix}": (queue, suffix) for queue in queues for suffix in ("", ".scheduled")
         }
         self._conn = LivelyConnection.connect(with_defaults(dsn), autocommit=True)
+        self._conn.is_late = is_late
         self._heard: set[tuple[str, str]] = set()
         self._conn.add_notify_handler(self._hear)  # called also for what arrives while other statements run
         self.jobs = Jobs(self._conn, schema)

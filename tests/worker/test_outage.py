@@ -17,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 from ectojob_py import Job, Jobs, Worker, stock
 from ectojob_py.embedded import VERSIONS, EmbeddedServer, binaries
 from ectojob_py.migrate import migrate
+from ectojob_py.postgres import heartbeat
 
 from .conftest import StartWorker
 from .waiting import until
@@ -154,6 +155,33 @@ def test_a_call_that_takes_long_is_not_cut_off_and_one_that_is_refused_is_no_los
     assert effects(dsn) == ids
     assert ("a call failed" in caplog.text) is said
     assert "lost the database" not in caplog.text
+
+
+@pytest.mark.parametrize("holds", [False, True])
+def test_a_worker_that_waits_for_a_lock_stops_when_its_grace_period_is_over(
+    dsn: str, monkeypatch: pytest.MonkeyPatch, holds: bool
+) -> None:
+    monkeypatch.setattr(heartbeat, "LAST_PATIENCE", 0.1)
+    began, go_on = Event(), Event()
+
+    def perform(conn: Conn, job: Job) -> None:
+        began.set()
+        assert go_on.wait(20)
+
+    worker = Worker(dsn, perform=perform, poll_interval=3600, connections=2)
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(worker.run)
+        if holds:
+            enqueue(dsn)
+            assert began.wait(20)
+        until(lambda: ask(dsn, "select from pg_locks where locktype = 'advisory' and granted"))  # it sleeps
+        with psycopg.connect(dsn) as conn:
+            conn.execute("lock table jobs.job in access exclusive mode")
+            ask(dsn, "select pg_notify('jobs.default', '')")
+            until(lambda: ask(dsn, "select from pg_locks where relation = 'jobs.job'::regclass and not granted"))
+            worker.stop(grace=0.1)
+            assert held.result(20) == holds
+        go_on.set()
 
 
 def test_a_handler_that_needs_no_database_outlives_a_crash(
