@@ -23,6 +23,8 @@ LEFT_BEHIND = 3
 HANDLERS = """
 import asyncio
 import multiprocessing
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import sleep
@@ -55,6 +57,37 @@ async def uses_a_thread(conn, job):
         await asyncio.to_thread(lasts)
     finally:
         Path("tidied").touch()
+
+
+def fork(job):
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    match job.params["child"]:
+        case "exits":
+            sys.exit(7)
+        case "gives up":
+            sys.exit("no more")
+        case "fails":
+            raise ValueError("in the child")
+
+
+def has_a_child(conn, job):
+    perform(conn, job)
+    if (code := fork(job)) is not None:
+        conn.execute("insert into effect values (%s, %s)", [job.id, -code])
+
+
+async def has_a_child_awaited(conn, job):
+    await conn.execute("insert into effect values (%s, pg_backend_pid())", [job.id])
+    if (code := fork(job)) is not None:
+        await conn.execute("insert into effect values (%s, %s)", [job.id, -code])
+
+
+def has_a_child_alone(job):
+    if (code := fork(job)) is not None:
+        with open("codes", "a") as codes:
+            print(-code, file=codes)
 
 
 def lingers(begun):
@@ -204,6 +237,28 @@ def test_a_child_that_a_handler_forked_can_be_terminated(effects: Conn, start: S
     id = Jobs(effects).enqueue("default")
     until(lambda: row(effects, id) is None)
     assert effects.execute("select job, backend from effect").fetchall() == [(id, -signal.SIGTERM)]
+
+
+@pytest.mark.usefixtures("one_server")
+@pytest.mark.parametrize("handler", ["has_a_child", "has_a_child_awaited", "has_a_child_alone"])
+def test_a_child_that_a_handler_forked_ends_with_the_handler_and_leaves_its_transaction_alone(
+    effects: Conn, start: Start, tmp_path: Path, handler: str
+) -> None:
+    for child in ("returns", "exits", "gives up", "fails"):
+        Jobs(effects).enqueue("default", {"child": child}, max_attempts=1)
+    alone = handler == "has_a_child_alone"
+    process = start(handler, "--max-demand", "1", "--until-empty", *["--no-transaction"] * alone)
+    _, said = process.communicate(timeout=40)
+    assert process.returncode == 0
+    assert said.count("done in") == 4
+    assert "ValueError: in the child\n" in said
+    assert "no more\n" in said
+    if alone:
+        codes = [int(code) for code in (tmp_path / "codes").read_text().split()]
+    else:
+        codes = [code for (code,) in effects.execute("select backend from effect where backend <= 0 order by job")]
+        assert count(effects, "select count(*) from effect where backend > 0") == 4
+    assert codes == [0, -7, -1, -1]
 
 
 @pytest.mark.usefixtures("one_server")
