@@ -23,6 +23,10 @@ class Listener(AbstractContextManager["Listener"], Protocol):
 
     jobs: Jobs
 
+    @property
+    def where(self) -> str:
+        """Which schema of which database this is, in words."""
+
     def due_in(self, queue: str) -> float | None:
         """Return the seconds until the sweep has work next, by the database's clock; ``None``: none known."""
 

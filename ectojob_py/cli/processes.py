@@ -9,7 +9,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from multiprocessing import resource_tracker
@@ -22,6 +22,7 @@ from ectojob_py.bell import Bell
 from ectojob_py.cli.failures import REFUSED, explain
 from ectojob_py.engine import NotNow
 from ectojob_py.errors import BadUsage, SetupError
+from ectojob_py.signals import heard
 
 LEFT_BEHIND = 3
 """The exit code when jobs outlived the grace period and were released."""
@@ -42,7 +43,7 @@ class _Place:
 
 
 def supervise(run: Callable[[], int], number: int, log: logging.Logger, may_end: bool = False) -> int:
-    """Keep ``number`` processes that ``run`` until SIGTERM or SIGINT, which they get as SIGTERM; return the exit code.
+    """Keep ``number`` processes that ``run`` until a signal, which they get as SIGTERM; return the exit code.
 
     ``run`` can be pickled; each process is a new interpreter, so that nothing is shared. One that ends is started
     again, also when it could not start for now, as while the database is away; but not when it is refused for good,
@@ -73,7 +74,7 @@ class _Supervisor:
         self._code = 0
 
     def watch(self) -> int:
-        with self._hearing_signals():
+        with heard(self._hear):
             while self._running() or not (self._stopping or self._done()):
                 self._start_what_is_due()
                 pause = inf if self._stopping else min(self._due(), default=inf) - monotonic()
@@ -141,18 +142,9 @@ class _Supervisor:
         place.start_at = monotonic() + pause
         self._log.warning("%s %s, starting it again in %.1f s", place.name, why, pause)
 
-    @contextmanager
-    def _hearing_signals(self) -> Iterator[None]:
-        def hear(number: int, _frame: object) -> None:
-            self._signals.append(signal.Signals(number))
-            self._bell.ring()
-
-        before = {number: signal.signal(number, hear) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _hear(self, number: signal.Signals) -> None:
+        self._signals.append(number)
+        self._bell.ring()
 
 
 def _name(number: int) -> str:

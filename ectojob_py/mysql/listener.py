@@ -50,6 +50,7 @@ class Listener:
         """Connect; the ears connect when first asked to listen. No answer is waited for longer than ``PATIENCE``."""
         self._conn = connect(dsn, autocommit=True, init_command=READ_COMMITTED, read_timeout=PATIENCE)
         self._execute(_UNLIMITED)
+        self._schema = schema
         self._calls = MysqlCalls(self._conn, schema, waits=False)
         self.jobs = Jobs(self._conn, schema)
         self._ears = {queue: _Ear(dsn, schema, queue) for queue in queues}
@@ -64,6 +65,12 @@ class Listener:
             ear.close()
         with suppress(pymysql.MySQLError):
             self._conn.close()
+
+    @property
+    def where(self) -> str:
+        """Which database this is, in words."""
+        conn = self._conn
+        return f"database {self._schema} at {conn.unix_socket or f'{conn.host}:{conn.port}'}"
 
     def due_in(self, queue: str) -> float | None:
         """Return the seconds until the sweep has work next, by the database's clock; ``None``: none known."""

@@ -65,6 +65,12 @@ class Listener:
     ) -> None:
         self._conn.close()
 
+    @property
+    def where(self) -> str:
+        """Which schema of which database this is, in words."""
+        info = self._conn.info
+        return f"schema {self._schema} of database {info.dbname} at {info.host}:{info.port}"
+
     def due_in(self, queue: str) -> float | None:
         """Return the seconds until the sweep has work next, both ends by the database's clock; ``None``: none known."""
         statement = sql.SQL("select extract(epoch from due - clock_timestamp()) from {}(%s) as due")

@@ -15,6 +15,7 @@ from worker.waiting import until
 from ectojob_py import Job, Jobs, SetupError, Worker, attempt
 from ectojob_py.engine import NotNow
 from ectojob_py.errors import Locked
+from ectojob_py.identity import session_name
 from ectojob_py.mysql import listener
 from ectojob_py.mysql.connection import connect as open_connection
 from ectojob_py.mysql.engine import is_lost
@@ -176,6 +177,18 @@ def test_a_handler_that_always_conflicts_fails_in_the_end(
     until(lambda: row(ask, id)[0] == "FAILED")
     assert "a deadlock" in row(ask, id)[2]
     assert len(tries) == 5
+
+
+def test_it_says_where_it_works_and_who_it_is(
+    jobs: Jobs, dsn: str, start: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "ectojob")
+    start(perform=writes_a_receipt)
+    until(lambda: "working on default in database jobs at" in caplog.text)
+    with listener.Listener(dsn, "jobs", ("default",)) as ours:
+        assert f"working on default in {ours.where}, ectojob " in caplog.text
+    with closing(open_connection(dsn)) as conn:
+        assert conn._connect_attrs["program_name"] == session_name()
 
 
 def test_a_sleeping_worker_is_woken(jobs: Jobs, ask: Ask, start: Any) -> None:

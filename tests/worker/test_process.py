@@ -1,6 +1,7 @@
 """Workers as processes that are asked to stop, killed and frozen. Each job has one effect, counted without a key."""
 
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -9,11 +10,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from ectojob_py import Jobs
 
 from .conftest import working
-from .waiting import until
+from .waiting import line_with, until
 
 Conn = psycopg.Connection[Any]
 Start = Callable[..., subprocess.Popen[str]]
@@ -119,6 +121,7 @@ def effects(conn: Conn) -> Conn:
 def start(dsn: str, tmp_path: Path) -> Iterator[Start]:
     """Start ``ectojob work`` in a folder that holds the handlers; what still runs in the end is killed."""
     (tmp_path / "handlers.py").write_text(HANDLERS)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # else, of tests under nohup, workers ignore it
     started: list[subprocess.Popen[str]] = []
 
     def start(handler: str, *options: str) -> subprocess.Popen[str]:
@@ -159,7 +162,7 @@ def ended(process: subprocess.Popen[str]) -> int:
     return process.wait(timeout=20)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_lets_the_running_jobs_end_and_takes_no_more(
     effects: Conn, start: Start, number: signal.Signals
 ) -> None:
@@ -168,8 +171,7 @@ def test_a_signal_lets_the_running_jobs_end_and_takes_no_more(
     process = start("waits", "--max-demand", "1")
     until(lambda: at_the_gate(effects) == 1)
     process.send_signal(number)
-    assert process.stderr
-    assert f"{number.name}: stopping" in process.stderr.readline()
+    line_with(process, f"{number.name}: stopping")
     assert row(effects, running)[0] == "IN_PROGRESS"
     effects.execute("select pg_advisory_unlock(1)")
     assert ended(process) == 0
@@ -183,6 +185,32 @@ def test_an_idle_worker_ends_at_once(effects: Conn, start: Start) -> None:
     id = Jobs(effects).enqueue("default")
     until(lambda: row(effects, id) is None)
     process.terminate()
+    assert ended(process) == 0
+
+
+@pytest.mark.usefixtures("one_server")
+def test_under_nohup_it_outlives_its_terminal(effects: Conn, start: Start) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start("perform")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    for _ in range(2):
+        id = Jobs(effects).enqueue("default")
+        line_with(process, f"default[{id}] done in")
+        process.send_signal(signal.SIGHUP)
+    process.terminate()
+    assert ended(process) == 0
+
+
+@pytest.mark.usefixtures("one_server")
+def test_a_signal_is_heard_also_while_it_connects(dsn: str, start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        process = start("perform", "--dsn", make_conninfo(dsn, host="127.0.0.1", port=server.getsockname()[1]))
+        near, _ = server.accept()
+        with near:
+            process.terminate()
+            line_with(process, "SIGTERM: stopping")
     assert ended(process) == 0
 
 
@@ -223,8 +251,7 @@ def test_a_second_signal_ends_at_once(effects: Conn, start: Start, number: signa
     process = start("waits", "--grace", "1h")
     until(lambda: at_the_gate(effects) == 1)
     process.terminate()
-    assert process.stderr
-    assert "SIGTERM: stopping" in process.stderr.readline()
+    line_with(process, "SIGTERM: stopping")
     process.send_signal(number)
     assert ended(process) == LEFT_BEHIND
     assert row(effects, id) == ("AVAILABLE", 1, 2)
