@@ -57,7 +57,7 @@ def leave(code: int) -> NoReturn:
     """End here and now: Python would wait for the threads that a handler has started, for ever if need be."""
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, OSError):  # it may be closed
+        with suppress(AttributeError, OSError, ValueError):  # it may be closed
             stream.flush()
     os._exit(code)
 

@@ -22,7 +22,8 @@ from ectojob_py.postgres.sleeper import Sleeper
 from ectojob_py.release import release
 
 _UNLIMITED = """
-select set_config(name, '0', false) from pg_settings where name in ('statement_timeout', 'transaction_timeout')
+select pg_catalog.set_config(name, '0', false) from pg_catalog.pg_settings
+where name in ('statement_timeout', 'transaction_timeout')
 """
 """A sweep takes as long as there are jobs that are due: cut off, and so rolled back, it would be begun for ever."""
 
