@@ -122,8 +122,7 @@ class Worker:
         """Claim nothing more, and let ``run`` return when the running handlers have ended or ``grace`` is over.
 
         From any thread, and for good: a ``run`` that comes later returns at once. ``None``: the worker's own ``grace``.
-        Said again, the earlier end counts.
-        Raises ``ValueError`` for a ``grace`` below 0.
+        Said again, the earlier end counts. Raises ``ValueError`` for a ``grace`` below 0.
         """
         deadline = monotonic() + (self._grace if grace is None else check_grace(grace))
         self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
@@ -134,7 +133,6 @@ class Worker:
         """Work until ``stop``, or a signal (a second one ends the grace period at once), or ``until_empty``.
 
         The signals are SIGTERM, SIGINT and, unless somebody else has a use for it, SIGHUP; in the main thread only.
-
         Returns how many jobs were still running when the grace period ended; they were released for others, or, where
         the database was away just then or the handler had the job's row locked, are when their leases end. Raises
         ``SetupError`` when it can't start: no such database, ectojob not installed, unknown queue, a release that does
