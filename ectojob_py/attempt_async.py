@@ -11,6 +11,7 @@ from typing import Any
 
 from ectojob_py.client_async import AsyncJobs
 from ectojob_py.engine import Engine
+from ectojob_py.forks import ending_children
 from ectojob_py.handler import (
     AsyncHandler,
     AsyncPerform,
@@ -71,7 +72,7 @@ class AsyncTransactions:
         """Do both in one transaction, and all of it again when it had to yield to another transaction."""
         for tries in count(1):
             try:
-                with conn.handed_out():
+                with conn.handed_out(), ending_children():
                     refuse_awaitable(await self._perform(conn, jobs))
                 if len(jobs) > 1 or not await conn.finish_one(self._schema, jobs[0]):
                     queues = len({job.queue for job in jobs})
@@ -111,7 +112,8 @@ class AsyncErrands:
     async def _run(self, job: Job) -> Report:
         started = perf_counter()
         try:
-            refuse_awaitable(await self._handler(job)(job))
+            with ending_children():
+                refuse_awaitable(await self._handler(job)(job))
         except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is a failure like any other
             self._log.debug("%s raised", job, exc_info=True)
             return failed(job, error, perf_counter() - started)

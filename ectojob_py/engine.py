@@ -14,10 +14,18 @@ from ectojob_py.pool import Connections
 from ectojob_py.pool_async import AsyncConnections
 
 
+class NotNow(SetupError):
+    """A database that could not be asked, or did not take the call; it may well do so later, as after an outage."""
+
+
 class Listener(AbstractContextManager["Listener"], Protocol):
     """The connection on which a worker listens, claims and sweeps; any of its errors means that it is lost."""
 
     jobs: Jobs
+
+    @property
+    def where(self) -> str:
+        """Which schema of which database this is, in words."""
 
     def due_in(self, queue: str) -> float | None:
         """Return the seconds until the sweep has work next, by the database's clock; ``None``: none known."""
@@ -50,8 +58,8 @@ class Engine(Protocol):
         """For how many seconds at most wake-ups are to be trusted, whatever the poll interval."""
 
     @property
-    def Listener(self) -> Callable[[str, str, tuple[str, ...]], Listener]:
-        """Connect and listen: dsn, schema, queues."""
+    def Listener(self) -> Callable[[str, str, tuple[str, ...], Callable[[], bool]], Listener]:
+        """Connect and listen: dsn, schema, queues, and what tells whether there is no time left to wait for answers."""
 
     @property
     def open_pool(self) -> Callable[[str], Connections[Any]]:
@@ -62,8 +70,12 @@ class Engine(Protocol):
         """Make a pool of async handlers' connections: dsn. Raises ``SetupError`` where there can't be any."""
 
     @property
+    def is_lost(self) -> Callable[[Exception], bool]:
+        """Tell whether an error says that the connection is gone, and not that the database refused a call."""
+
+    @property
     def setup_error(self) -> Callable[[Exception, str], SetupError]:
-        """Say what keeps a worker from starting, and the remedy: error, schema."""
+        """Say what keeps a worker from starting, and the remedy: error, schema. ``NotNow`` unless it stays so."""
 
 
 def kind_of(dsn: str) -> str:

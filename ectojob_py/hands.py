@@ -25,6 +25,9 @@ _STALLED = 1.0
 _SHORT = 1.0
 """Seconds before one more thread is asked for, when the system had none to give."""
 
+_LAST_WORDS = 1.0
+"""Seconds that async handlers which are cancelled have to tidy up."""
+
 _WORTH_RINGING = 100
 """How many reports are worth waking the worker for, when it is going to look within milliseconds anyway."""
 
@@ -211,11 +214,13 @@ class Tasks(Hands):
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._closing = asyncio.Event()
-        Thread(target=self._work, name="ectojob-loop", daemon=True).start()
+        self._thread = Thread(target=self._work, name="ectojob-loop", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
-        """Cancel what runs, and let the loop end."""
+        """Cancel what runs, and let the loop end; not at once if a handler has to tidy up, or started a thread."""
         self._loop.call_soon_threadsafe(self._closing.set)
+        self._thread.join(_LAST_WORDS)
 
     def _put(self, job: Job) -> None:
         self._jobs.put(job)

@@ -1,23 +1,22 @@
 """The worker: runs the jobs of some queues until it is stopped, or they are empty, whatever becomes of the database."""
 
 import logging
-import os
 import random
-import signal
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import chain, repeat
 from math import inf
+from signal import Signals
 from time import monotonic
 
 from ectojob_py.attempt_async import AsyncErrands
-from ectojob_py.engine import Listener, engine_of
+from ectojob_py.engine import Listener, NotNow, engine_of
 from ectojob_py.errors import SetupError
 from ectojob_py.handler import AsyncPerform, AsyncPerformBatch, Perform, PerformBatch, is_async
 from ectojob_py.options import Options, check_grace, duration_of, handlers_of, level_of, silent
-from ectojob_py.release import check_release
+from ectojob_py.release import check_release, release
 from ectojob_py.shift import Shift
+from ectojob_py.signals import heard
 
 _FEW = 20
 """Connections that a worker opens at most when it isn't told: a server has 100 by default, and others want some."""
@@ -125,6 +124,7 @@ class Worker:
         if given is not None and is_async(given):
             self._engine.open_async_pool(dsn)  # it opens nothing yet, and raises where there is nothing to await
         self._grace = check_grace(grace)
+        self._running = threading.Lock()
         self._shift: Shift | None = None
         self._deadline: float | None = None  # ``None``: nobody has said stop
         self._refused: SetupError | None = None
@@ -132,8 +132,8 @@ class Worker:
     def stop(self, grace: float | None = None) -> None:
         """Claim nothing more, and let ``run`` return when the running handlers have ended or ``grace`` is over.
 
-        From any thread, also before ``run``. It is for good: once stopped, a later ``run`` returns at once. ``None``:
-        the worker's own ``grace``. Said again, the earlier end counts. Raises ``ValueError`` for a ``grace`` below 0.
+        From any thread, and for good: a ``run`` that comes later returns at once. ``None``: the worker's own ``grace``.
+        Said again, the earlier end counts. Raises ``ValueError`` for a ``grace`` below 0.
         """
         deadline = monotonic() + (self._grace if grace is None else check_grace(grace))
         self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
@@ -141,21 +141,42 @@ class Worker:
             self._shift.stop(self._deadline)
 
     def run(self) -> int:
-        """Work until ``stop``, SIGTERM or SIGINT (a second one ends the grace period at once), or ``until_empty``.
+        """Work until ``stop``, or a signal (a second one ends the grace period at once), or ``until_empty``.
 
+        The signals are SIGTERM, SIGINT and, unless somebody else has a use for it, SIGHUP; in the main thread only.
         Returns how many jobs were still running when the grace period ended; they were released for others, or, where
         the database was away just then or the handler had the job's row locked, are when their leases end. Raises
         ``SetupError`` when it can't start: no such database, ectojob not installed, unknown queue, a release that does
         not serve this one. Once it runs, it outlives whatever happens to the database, connecting again with back-off;
-        unless such a release was deployed, which lets it stop as ``stop`` does and then raise ``SetupError``.
+        unless such a release was deployed, which lets it stop as ``stop`` does and then raise ``SetupError``. Raises
+        ``RuntimeError`` when it runs already.
         """
-        self.check()
+        if not self._running.acquire(blocking=False):
+            raise RuntimeError("this worker runs already; make another one for another thread")
+        graces = chain([None], repeat(0.0))  # a signal may come in the middle of the handler of the one before
+
+        def stop(number: Signals) -> None:
+            self.stop(next(graces))
+            self._log.warning("%s: stopping", number.name)
+
+        try:
+            with heard(stop):
+                return self._run()
+        finally:
+            self._running.release()
+
+    def _run(self) -> int:
+        try:
+            self.check()
+        except NotNow:
+            if self._deadline is None:
+                raise
+            return 0
         self._shift = Shift(self._options, self._engine)
         if self._deadline is not None:
             self._shift.stop(self._deadline)
         try:
-            with self._signals():
-                released = self._serve(self._shift)
+            released = self._serve(self._shift)
         finally:
             shift, self._shift = self._shift, None
             shift.close()
@@ -169,22 +190,39 @@ class Worker:
             connected_at = inf
             try:
                 with self._listener() as listener:
-                    if failures:
-                        self._log.warning("connected again")
+                    self._say_where(listener, again=failures > 0)
                     connected_at = monotonic()
                     self._go_on(listener)
                     return shift.serve(listener)
             except self._engine.Error as error:
                 if shift.over:
-                    return shift.held  # until their leases end
+                    if shift.held:
+                        self._log.warning("%d jobs are left behind until their leases end: %s", shift.held, error)
+                    return shift.held
                 if monotonic() > connected_at + _STEADY:
                     failures = 0
-                self._log.warning("lost the database, trying again: %s", str(error).strip())
+                what = "lost the database" if self._engine.is_lost(error) else "a call failed"
+                self._log.warning("%s, trying again: %s", what, str(error).strip())
                 shift.pause(min(5.0, 0.1 * 2 ** min(failures, 6)) * random.uniform(0.5, 1))
                 failures += 1
 
+    def _say_where(self, listener: Listener, again: bool) -> None:
+        self._log.log(
+            logging.WARNING if again else logging.INFO,
+            "%sworking on %s in %s, ectojob %s, %d hands",
+            "connected again, " if again else "",
+            ", ".join(self._options.queues),
+            listener.where,
+            release(),
+            self._options.hands,
+        )
+
     def _listener(self) -> Listener:
-        return self._engine.Listener(self._options.dsn, self._options.schema, self._options.queues)
+        return self._engine.Listener(self._options.dsn, self._options.schema, self._options.queues, self._is_late)
+
+    def _is_late(self) -> bool:
+        """Tell whether it was told to stop, and the grace period is over."""
+        return self._deadline is not None and monotonic() >= self._deadline
 
     def check(self) -> None:
         """Raise ``SetupError`` for what would keep this worker from ever running a job.
@@ -207,31 +245,3 @@ class Worker:
             self._refused = error
             self._log.error("stopping: %s", error)
             self.stop()
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Stop on SIGTERM and SIGINT, where this is the main thread; as before when done.
-
-        A child that a handler forks inherits this, but has no worker to stop: the signal ends it, as ever.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        pid = os.getpid()
-        graces = chain([None], repeat(0.0))  # a signal may come in the middle of the handler of the one before
-
-        def stop(number: int, _frame: object) -> None:
-            if os.getpid() != pid:
-                signal.signal(number, signal.SIG_DFL)
-                os.kill(os.getpid(), number)
-                return
-            self.stop(next(graces))
-            self._log.warning("%s: stopping", signal.Signals(number).name)
-
-        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

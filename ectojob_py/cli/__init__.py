@@ -6,7 +6,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from ectojob_py.cli.app import app
 from ectojob_py.cli.failures import explain
 from ectojob_py.cli.output import spell_out
 
@@ -40,6 +39,8 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _run(args: Sequence[str] | None) -> int:
+    from ectojob_py.cli.app import app  # noqa: PLC0415 - it takes a moment, in which Ctrl-C is no traceback either
+
     try:
         app(args, prog_name="ectojob")
     except SystemExit as done:

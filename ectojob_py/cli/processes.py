@@ -9,18 +9,20 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from time import monotonic
-from typing import cast
+from typing import NoReturn, cast
 
 from ectojob_py.bell import Bell
 from ectojob_py.cli.failures import REFUSED, explain
-from ectojob_py.errors import SetupError
+from ectojob_py.engine import NotNow
+from ectojob_py.errors import BadUsage, SetupError
+from ectojob_py.signals import heard
 
 LEFT_BEHIND = 3
 """The exit code when jobs outlived the grace period and were released."""
@@ -41,13 +43,23 @@ class _Place:
 
 
 def supervise(run: Callable[[], int], number: int, log: logging.Logger, may_end: bool = False) -> int:
-    """Keep ``number`` processes that ``run`` until SIGTERM or SIGINT, which they get as SIGTERM; return the exit code.
+    """Keep ``number`` processes that ``run`` until a signal, which they get as SIGTERM; return the exit code.
 
-    ``run`` can be pickled; each process is a new interpreter, so that nothing is shared. ``may_end``: one that returns
-    0 is done, and isn't started again. Exit code: that of a worker which is refused; else 3 if one of them left jobs
+    ``run`` can be pickled; each process is a new interpreter, so that nothing is shared. One that ends is started
+    again, also when it could not start for now, as while the database is away; but not when it is refused for good,
+    nor, if it ``may_end``, when it returns 0. Exit code: 1 if a worker was refused; else 3 if one of them left jobs
     behind, or died while it stopped; else 0.
     """
     return _Supervisor(run, number, log, may_end).watch()
+
+
+def leave(code: int) -> NoReturn:
+    """End here and now: Python would wait for the threads that a handler has started, for ever if need be."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # it may be closed
+            stream.flush()
+    os._exit(code)
 
 
 class _Supervisor:
@@ -62,7 +74,7 @@ class _Supervisor:
         self._code = 0
 
     def watch(self) -> int:
-        with self._hearing_signals():
+        with heard(self._hear):
             while self._running() or not (self._stopping or self._done()):
                 self._start_what_is_due()
                 pause = inf if self._stopping else min(self._due(), default=inf) - monotonic()
@@ -116,7 +128,7 @@ class _Supervisor:
             self._code = REFUSED
             if not self._stopping:
                 self._stop()
-        elif self._stopping:
+        elif self._stopping:  # one that has begun to work hears SIGTERM, and doesn't end by it
             self._code = self._code or (LEFT_BEHIND if code not in (0, -signal.SIGTERM) else 0)
         elif self._may_end and code == 0:
             place.start_at = inf
@@ -130,18 +142,9 @@ class _Supervisor:
         place.start_at = monotonic() + pause
         self._log.warning("%s %s, starting it again in %.1f s", place.name, why, pause)
 
-    @contextmanager
-    def _hearing_signals(self) -> Iterator[None]:
-        def hear(number: int, _frame: object) -> None:
-            self._signals.append(signal.Signals(number))
-            self._bell.ring()
-
-        before = {number: signal.signal(number, hear) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _hear(self, number: signal.Signals) -> None:
+        self._signals.append(number)
+        self._bell.ring()
 
 
 def _name(number: int) -> str:
@@ -165,7 +168,8 @@ def _work(run: Callable[[], int]) -> None:
         sys.exit(run())
     except SetupError as error:
         print(*explain(error)[0], sep="\n", file=sys.stderr)
-        sys.exit(_FOR_GOOD)
+        # What could be imported and reached when the first were started may be so again.
+        leave(REFUSED if isinstance(error, (BadUsage, NotNow)) else _FOR_GOOD)
 
 
 def _follow() -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ectojob_py.cli.options import Dsn, Schema, chosen
-from ectojob_py.cli.processes import LEFT_BEHIND, supervise
+from ectojob_py.cli.processes import LEFT_BEHIND, leave, supervise
 from ectojob_py.cli.target import load
 from ectojob_py.cli.typed import duration
 from ectojob_py.errors import BadUsage
@@ -46,14 +46,20 @@ class Order:
             raise BadUsage(str(error), hint if "called" in str(error) else "See: ectojob work --help") from error
 
     def run(self) -> int:
-        """Run the worker in this process; return the exit code."""
+        """Run the worker in this process; return the exit code, or end the process if jobs were left behind."""
+        worker = self.worker()
         self.begin_log()
-        return LEFT_BEHIND if self.worker().run() else 0
+        if worker.run():
+            leave(LEFT_BEHIND)
+        return 0
 
     def begin_log(self) -> None:
-        """Show the log on stderr."""
+        """Show the log on stderr. After the import: a module that configures logging disables the loggers there are."""
         logging.basicConfig(format=self.log_format, level=logging.WARNING)
-        logging.getLogger("ectojob").setLevel(self.log_level)
+        log = logging.getLogger("ectojob")
+        log.disabled = False
+        if log.level == logging.NOTSET:  # else that module has said what it wants
+            log.setLevel(self.log_level)
 
 
 def work(

@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pymysql
 
+from ectojob_py.identity import session_name
+
 _SETTINGS: dict[str, type] = {
     "unix_socket": str, "charset": str, "connect_timeout": int, "read_timeout": int, "write_timeout": int,
     "ssl_ca": str, "ssl_cert": str, "ssl_key": str, "ssl_verify_cert": bool, "ssl_verify_identity": bool,
@@ -22,7 +24,7 @@ MIGRATORS_LOCK = "concat('ectojob migrate ', left(sha2(%s, 256), 40))"
 
 def connect(dsn: str, kind: Any = pymysql.Connection, **options: Any) -> Any:
     """Open a PyMySQL connection of a kind; ``options`` win over the dsn. Without a host or a socket: localhost, TCP."""
-    conn = kind(**{**arguments(dsn), **options})
+    conn = kind(**{"program_name": session_name(), **arguments(dsn), **options})
     for name, value in _KEEPALIVE.items():
         with suppress(AttributeError, OSError):  # not every system has them, and a Unix socket needs none
             conn._sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

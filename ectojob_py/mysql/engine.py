@@ -6,6 +6,7 @@ from typing import NoReturn
 import psycopg
 import pymysql
 
+from ectojob_py.engine import NotNow
 from ectojob_py.errors import NotAllowed, SetupError, UnknownQueue
 from ectojob_py.mysql.connection import connect
 from ectojob_py.mysql.handler_connection import READ_COMMITTED, HandlerConnection
@@ -13,12 +14,15 @@ from ectojob_py.mysql.listener import NAP, Listener
 from ectojob_py.pool import Connections
 from ectojob_py.release import how_to_migrate
 
-__all__ = ["Error", "Listener", "attention_span", "open_async_pool", "open_pool", "setup_error"]
+__all__ = ["Error", "Listener", "attention_span", "is_lost", "open_async_pool", "open_pool", "setup_error"]
 
 Error = (pymysql.MySQLError, psycopg.DatabaseError)
 """What the driver raises, and what ``MysqlCalls`` makes of the codes of the contract."""
 
 attention_span = NAP
+
+_LOST = {0, 1040, 1053, 1203, 1226, 1927, *range(2000, 2100)}
+"""The server ends, or has no connection left, or ended this one; and what PyMySQL says by itself."""
 
 NO_DATABASE, NO_PROCEDURE, NO_RIGHT = 1049, 1305, 1370
 
@@ -34,8 +38,13 @@ def open_async_pool(_dsn: str) -> NoReturn:
     raise SetupError("async handlers need PostgreSQL", "Write them with def; PyMySQL has nothing to await.")
 
 
+def is_lost(error: Exception) -> bool:
+    """Tell whether an error says that the connection is gone, and not that the database refused a call."""
+    return isinstance(error, pymysql.MySQLError) and (not error.args or error.args[0] in _LOST)
+
+
 def setup_error(error: Exception, schema: str) -> SetupError:
-    """Say what keeps a worker from starting, and the remedy."""
+    """Say what keeps a worker from starting, and the remedy; ``NotNow`` unless it stays so."""
     code, text = (*error.args, None, None)[:2] if isinstance(error, pymysql.MySQLError) else (None, str(error))
     if code in (NO_DATABASE, NO_PROCEDURE):
         return SetupError(f"ectojob is not installed in database {schema}", f"Run: {how_to_migrate(schema)}")
@@ -43,4 +52,4 @@ def setup_error(error: Exception, schema: str) -> SetupError:
         return NotAllowed(str(text), schema, "worker")
     if isinstance(error, UnknownQueue):
         return SetupError(error.diag.message_primary or "unknown queue", error.diag.message_hint or "")
-    return SetupError(str(text), "Check the dsn, and that the server runs.")
+    return NotNow(str(text), "Check the dsn, and that the server runs.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from time import sleep
@@ -35,13 +36,21 @@ the server all the same."""
 
 INTERRUPTED = 1317
 
+_UNLIMITED = "set autocommit = 1 /*M! , max_statement_time = 0 */"
+"""On MariaDB, for a sweep takes as long as there are jobs that are due: cut off, it would be begun for ever. MySQL's
+``max_execution_time`` is for SELECT alone."""
+
 
 class Listener:
     """An autocommit connection, and an ear per queue. Raises ``pymysql.MySQLError`` when it is lost."""
 
-    def __init__(self, dsn: str, schema: str, queues: tuple[str, ...]) -> None:
-        """Connect; the ears connect when first asked to listen."""
+    def __init__(
+        self, dsn: str, schema: str, queues: tuple[str, ...], _is_late: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Connect; the ears connect when first asked to listen. No answer is waited for longer than ``PATIENCE``."""
         self._conn = connect(dsn, autocommit=True, init_command=READ_COMMITTED, read_timeout=PATIENCE)
+        self._execute(_UNLIMITED)
+        self._schema = schema
         self._calls = MysqlCalls(self._conn, schema, waits=False)
         self.jobs = Jobs(self._conn, schema)
         self._ears = {queue: _Ear(dsn, schema, queue) for queue in queues}
@@ -56,6 +65,12 @@ class Listener:
             ear.close()
         with suppress(pymysql.MySQLError):
             self._conn.close()
+
+    @property
+    def where(self) -> str:
+        """Which database this is, in words."""
+        conn = self._conn
+        return f"database {self._schema} at {conn.unix_socket or f'{conn.host}:{conn.port}'}"
 
     def due_in(self, queue: str) -> float | None:
         """Return the seconds until the sweep has work next, by the database's clock; ``None``: none known."""

@@ -2,6 +2,8 @@
 
 from psycopg import conninfo
 
+from ectojob_py.identity import session_name
+
 # Not what the server, database or role has by default: Python's strings need an encoding that has all characters, and
 # that psycopg decodes, which SQL_ASCII isn't.
 _ENCODING = {"client_encoding": "utf8"}
@@ -9,7 +11,6 @@ _ENCODING = {"client_encoding": "utf8"}
 # A peer that vanished without a word is noticed after 15 s instead of two hours.
 _WORKERS = {
     **_ENCODING,
-    "application_name": "ectojob",
     "connect_timeout": "10",
     "keepalives_idle": "5",
     "keepalives_interval": "5",
@@ -25,7 +26,7 @@ def with_encoding(dsn: str) -> str:
 
 def with_defaults(dsn: str) -> str:
     """Return the dsn with a worker's settings where it says nothing itself."""
-    return _with(dsn, _WORKERS)
+    return _with(dsn, {**_WORKERS, "application_name": session_name()})
 
 
 def _with(dsn: str, defaults: dict[str, str]) -> str:

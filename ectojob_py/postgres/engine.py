@@ -5,6 +5,7 @@ from math import inf
 
 import psycopg
 
+from ectojob_py.engine import NotNow
 from ectojob_py.errors import NotAllowed, SetupError, UnknownQueue
 from ectojob_py.pool import Connections
 from ectojob_py.pool_async import AsyncConnections
@@ -14,10 +15,13 @@ from ectojob_py.postgres.dsn import with_defaults
 from ectojob_py.postgres.listener import Listener
 from ectojob_py.release import how_to_migrate
 
-__all__ = ["Error", "Listener", "attention_span", "open_async_pool", "open_pool", "setup_error"]
+__all__ = ["Error", "Listener", "attention_span", "is_lost", "open_async_pool", "open_pool", "setup_error"]
 
 Error = (psycopg.Error,)
 attention_span = inf
+
+_LOST = ("08", "57P")
+"""The SQLSTATEs of connections, and of a server that ends; what libpq says by itself has none."""
 
 
 def open_pool(dsn: str) -> Connections[HandlerConnection]:
@@ -30,8 +34,15 @@ def open_async_pool(dsn: str) -> AsyncConnections[AsyncHandlerConnection]:
     return AsyncConnections(partial(AsyncHandlerConnection.open, with_defaults(dsn)), psycopg.OperationalError)
 
 
+def is_lost(error: Exception) -> bool:
+    """Tell whether an error says that the connection is gone, and not that the database refused a call."""
+    if isinstance(error, psycopg.OperationalError):
+        return error.sqlstate is None or error.sqlstate.startswith(_LOST)
+    return isinstance(error, psycopg.InterfaceError)
+
+
 def setup_error(error: Exception, schema: str) -> SetupError:
-    """Say what keeps a worker from starting, and the remedy."""
+    """Say what keeps a worker from starting, and the remedy; ``NotNow`` unless it stays so."""
     match error:
         case psycopg.errors.UndefinedFunction() | psycopg.errors.InvalidSchemaName():
             return SetupError(f"ectojob is not installed in schema {schema}", f"Run: {how_to_migrate(schema)}")
@@ -39,4 +50,4 @@ def setup_error(error: Exception, schema: str) -> SetupError:
             return SetupError(error.diag.message_primary or "unknown queue", error.diag.message_hint or "")
         case psycopg.errors.InsufficientPrivilege():
             return NotAllowed(error.diag.message_primary or "permission denied", schema, "worker")
-    return SetupError(str(error).strip(), "Check the dsn, and that the server runs.")
+    return NotNow(str(error).strip(), "Check the dsn, and that the server runs.")

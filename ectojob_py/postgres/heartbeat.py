@@ -4,7 +4,7 @@ TCP sees that a host is gone (see ``dsn._WORKERS``), but not that a proxy betwee
 nothing on: such a connection raises nothing, and whoever waits for it waits forever.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from time import monotonic
 from typing import Any, NoReturn
 
@@ -18,6 +18,9 @@ two polls, of which there is one per queue and ``poll_interval``."""
 PATIENCE = 15.0
 """Seconds that the worker waits for an answer to a call of its own before it looks whether the server is at it."""
 
+LAST_PATIENCE = 5.0
+"""Seconds that a worker whose grace period is over waits for an answer, whatever the server does."""
+
 _READABLE = 1
 
 
@@ -28,11 +31,13 @@ class _Impatient(psycopg.BaseConnection[Any]):
         """Make the connection, which has just heard of the server."""
         super().__init__(*args, **kwargs)
         self._heard_at = monotonic()
+        self.is_late: Callable[[], bool] = lambda: False
+        """Whether there is no time left to wait until the server is done."""
 
     @property
     def patience(self) -> float:
         """Seconds that it waits for an answer."""
-        return PATIENCE
+        return min(PATIENCE, LAST_PATIENCE) if self.is_late() else PATIENCE
 
     def _listening(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
         """Run a generator of psycopg's as it is, taking the time between what the server says."""
@@ -70,6 +75,8 @@ class _Considerate(_Impatient):
 
     def _lose_patience(self) -> None:
         """Wait on while the call runs: it may sweep very many jobs, or wait for a lock or for a standby."""
+        if self.is_late():
+            self._give_up()
         query = "select from pg_stat_activity where pid = %s and state = 'active'"
         try:
             with _ImpatientConnection.connect(make_conninfo(self.info.dsn, password=self.info.password)) as other:

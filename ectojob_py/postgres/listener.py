@@ -21,17 +21,26 @@ from ectojob_py.postgres.heartbeat import LivelyConnection
 from ectojob_py.postgres.sleeper import Sleeper
 from ectojob_py.release import release
 
+_UNLIMITED = """
+select pg_catalog.set_config(name, '0', false) from pg_catalog.pg_settings
+where name in ('statement_timeout', 'transaction_timeout')
+"""
+"""A sweep takes as long as there are jobs that are due: cut off, and so rolled back, it would be begun for ever."""
+
 
 class Listener:
     """An autocommit connection that hears the wake-ups of some queues. Raises ``psycopg.Error`` when it is lost."""
 
-    def __init__(self, dsn: str, schema: str, queues: tuple[str, ...]) -> None:
-        """Connect and listen."""
+    def __init__(
+        self, dsn: str, schema: str, queues: tuple[str, ...], is_late: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Connect and listen. ``is_late``: whether there is no time left to wait for a call that the server is at."""
         self._schema = schema
         self._channels = {
             f"{schema}.{queue}{suffix}": (queue, suffix) for queue in queues for suffix in ("", ".scheduled")
         }
         self._conn = LivelyConnection.connect(with_defaults(dsn), autocommit=True)
+        self._conn.is_late = is_late
         self._heard: set[tuple[str, str]] = set()
         self._conn.add_notify_handler(self._hear)  # called also for what arrives while other statements run
         self.jobs = Jobs(self._conn, schema)
@@ -41,6 +50,7 @@ class Listener:
             [self._conn.pid] = self._conn.execute("select pg_backend_pid()").fetchone() or [None]
             self._conn.execute("select set_config('ectojob.release', %s, false)", [release()])  # see next_due
             self._conn.execute("set default_transaction_isolation = 'read committed'")  # above it, claims conflict
+            self._conn.execute(_UNLIMITED)
             self._conn.execute("set datestyle = iso")  # psycopg reads no other, whatever the role's default is
             for channel in self._channels:
                 self._conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
@@ -55,6 +65,12 @@ class Listener:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._conn.close()
+
+    @property
+    def where(self) -> str:
+        """Which schema of which database this is, in words."""
+        info = self._conn.info
+        return f"schema {self._schema} of database {info.dbname} at {info.host}:{info.port}"
 
     def due_in(self, queue: str) -> float | None:
         """Return the seconds until the sweep has work next, both ends by the database's clock; ``None``: none known."""

@@ -103,7 +103,7 @@ class Crew:
         end(self._processes)
 
     def _dsn_of(self, number: int) -> str:
-        """Connect a worker directly, through the proxy, or with timeouts that cut calls off in their middle."""
+        """Connect a worker directly, through the proxy, or with a timeout that cuts some of its statements off."""
         cluster = self._cluster
         timeouts = self._random.choice(("lock_timeout", "statement_timeout"))
         hurried = make_conninfo(cluster.dsn, options=f"-c {timeouts}=200")

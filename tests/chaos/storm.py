@@ -133,7 +133,7 @@ class Storm:
             case "promote":
                 self._promote()
             case "end listeners":
-                self._end_sessions("application_name = 'ectojob' and query !~ '^(insert|COMMIT|ROLLBACK)'")
+                self._end_sessions("application_name like 'ectojob%' and query !~ '^(insert|COMMIT|ROLLBACK)'")
             case "end all":
                 self._end_sessions("backend_type = 'client backend' and pid <> pg_backend_pid()")
             case "lock":

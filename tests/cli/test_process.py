@@ -87,6 +87,21 @@ def test_the_demo_leaves_the_database_of_the_environment_alone(
     assert codes == [1, 2, 3]
 
 
+def test_ctrl_c_while_the_commands_are_imported_is_quiet() -> None:
+    program = """
+import sys
+class Impatient:
+    def find_spec(self, name, *_):
+        if name == "ectojob_py.cli.app":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Impatient())
+from ectojob_py.cli import main
+sys.exit(main(["queues"]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def has_begun(ask: Ask, dsn: str) -> bool:
     """Tell whether a session has written jobs and not committed."""
     if dsn.startswith("mysql:"):

@@ -112,6 +112,18 @@ def test_how_much_is_logged(start: Start, db: Db, ask: Ask, options: list[str], 
 
 
 @pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("options", [[], ["--no-log"], ["--processes", "2"]])
+def test_a_handlers_module_may_configure_logging(start: Start, db: Db, tmp_path: Path, options: list[str]) -> None:
+    configured = "import logging.config\nlogging.config.dictConfig({'version': 1})\n"
+    (tmp_path / "configured.py").write_text(configured + HANDLERS)
+    id = db.jobs.enqueue("default", {"type": "receipt"})
+    process = start("work", "configured:by_type", "-q", "default", "--until-empty", *options)
+    _, said = process.communicate(timeout=40)
+    assert process.returncode == 0
+    assert (f"default[{id}] done in" in said) is (options != ["--no-log"])
+
+
+@pytest.mark.usefixtures("handlers")
 def test_the_options_reach_the_worker(ectojob: Command, monkeypatch: pytest.MonkeyPatch, dsn: str) -> None:
     given: dict[str, Any] = {}
 

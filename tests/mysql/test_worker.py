@@ -13,9 +13,12 @@ from proxy import Proxy
 from worker.waiting import until
 
 from ectojob_py import Job, Jobs, SetupError, Worker, attempt
+from ectojob_py.engine import NotNow
 from ectojob_py.errors import Locked
+from ectojob_py.identity import session_name
 from ectojob_py.mysql import listener
 from ectojob_py.mysql.connection import connect as open_connection
+from ectojob_py.mysql.engine import is_lost
 
 from .conftest import Ask, Connect, socket_of
 
@@ -176,6 +179,18 @@ def test_a_handler_that_always_conflicts_fails_in_the_end(
     assert len(tries) == 5
 
 
+def test_it_says_where_it_works_and_who_it_is(
+    jobs: Jobs, dsn: str, start: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "ectojob")
+    start(perform=writes_a_receipt)
+    until(lambda: "working on default in database jobs at" in caplog.text)
+    with listener.Listener(dsn, "jobs", ("default",)) as ours:
+        assert f"working on default in {ours.where}, ectojob " in caplog.text
+    with closing(open_connection(dsn)) as conn:
+        assert conn._connect_attrs["program_name"] == session_name()
+
+
 def test_a_sleeping_worker_is_woken(jobs: Jobs, ask: Ask, start: Any) -> None:
     began = threading.Event()
     start(perform=lambda _conn, _job: began.set(), poll_interval=3600)
@@ -210,6 +225,19 @@ def test_a_listener_knows_how_long_to_sleep_whatever_the_zone_of_its_session(job
         due = ours.due_in("default")
     assert due is not None
     assert 3500 < due <= 3600
+
+
+def test_an_error_of_a_call_is_no_lost_connection(jobs: Jobs, ask: Ask, connect: Connect) -> None:
+    conn = connect()
+    with pytest.raises(pymysql.MySQLError) as refused:
+        ask("select from", on=conn)
+    with suppress(pymysql.MySQLError):
+        ask("kill connection_id()", on=conn)
+    with pytest.raises(pymysql.MySQLError) as killed:
+        ask("select 1", on=conn)
+    with pytest.raises(pymysql.MySQLError) as closed:
+        ask("select 1", on=conn)
+    assert [is_lost(error.value) for error in (refused, killed, closed)] == [False, True, True]
 
 
 def test_a_healthy_long_job_outlives_its_lease_and_runs_once(jobs: Jobs, ask: Ask, start: Any) -> None:
@@ -265,6 +293,19 @@ def test_a_row_that_somebody_has_locked_is_not_waited_for(jobs: Jobs, connect: C
             assert cursor.fetchone() == (1,)
 
 
+def test_a_sweep_takes_as_long_as_it_takes(jobs: Jobs, ask: Ask, dsn: str) -> None:
+    limited = "MariaDB" in version(ask)
+    if limited:
+        ask("set global max_statement_time = 0.1")
+    try:
+        with listener.Listener(dsn, "jobs", ("default",)) as ours, ours._conn.cursor() as cursor:
+            cursor.execute("select sleep(0.3)")
+            assert cursor.fetchone() == (0,)
+    finally:
+        if limited:
+            ask("set global max_statement_time = 0")
+
+
 def test_a_dead_workers_jobs_are_taken_over(jobs: Jobs, ask: Ask, start: Any) -> None:
     id = jobs.enqueue("default")
     jobs.claim_batch("default", 1, timedelta(seconds=0.3))  # and is never heard of again
@@ -287,14 +328,16 @@ def test_it_survives_the_loss_of_every_connection(jobs: Jobs, ask: Ask, start: A
 
 
 def test_what_cannot_start_says_what_to_do(dsn: str, jobs: Jobs) -> None:
-    refused: list[tuple[dict[str, Any], str]] = [
-        ({"queue": "nope"}, "unknown queue"),
-        ({"schema": "elsewhere"}, "not installed"),
+    refused: list[tuple[dict[str, Any], str, bool]] = [
+        ({"queue": "nope"}, "unknown queue", True),
+        ({"schema": "elsewhere"}, "not installed", True),
+        ({"dsn": "mysql://root@localhost/?unix_socket=/nowhere"}, "No such file", False),
     ]
-    for options, message in refused:
+    for options, message, for_good in refused:
         with pytest.raises(SetupError, match=message) as error:
-            Worker(dsn, perform=print, **options).run()
+            Worker(**{"dsn": dsn, "perform": print, **options}).run()
         assert error.value.hint
+        assert isinstance(error.value, NotNow) is not for_good
 
 
 def test_workers_beside_producers_lose_nothing_and_double_nothing(jobs: Jobs, dsn: str, ask: Ask, start: Any) -> None:

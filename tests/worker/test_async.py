@@ -357,7 +357,7 @@ def test_errands_need_no_connection(conn: Conn, start_worker: StartWorker) -> No
     start_worker(perform=perform, transaction=False)
     until(lambda: states(conn) == {})
     sessions = (
-        "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'ectojob'"
+        "select count(*) from pg_stat_activity where datname = current_database() and application_name like 'ectojob%'"
     )
     assert conn.execute(sessions).fetchall() == [(1,)]
 

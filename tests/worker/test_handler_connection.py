@@ -314,7 +314,7 @@ def test_the_transaction_begins_at_the_first_statement(conn: Conn, start_worker:
 
 
 def open_transactions(conn: Conn) -> int:
-    query = "select count(xact_start) from pg_stat_activity where application_name = 'ectojob'"
+    query = "select count(xact_start) from pg_stat_activity where application_name like 'ectojob%'"
     [(number,)] = conn.execute(query).fetchall()
     return int(number)
 

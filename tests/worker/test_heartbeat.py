@@ -160,7 +160,7 @@ def test_an_answer_that_is_lost_is_not(through: str, proxy: Proxy) -> None:
 
 def test_an_idle_listener_asks_nothing_but_for_the_pulse(dsn: str, conn: Conn) -> None:
     bell = Bell()
-    last = "select query, query_start from pg_stat_activity where application_name = 'ectojob'"
+    last = "select query, query_start from pg_stat_activity where application_name like 'ectojob%'"
     with Listener(dsn, "jobs", ("default",)) as listener:
         while listener.wait(0, bell, {"default"})[0]:
             assert listener.claim("default", 1, None) == []  # it looks once more, and sleeps
@@ -200,7 +200,7 @@ def test_so_does_an_idle_worker_between_two_polls_at_which_it_sweeps_and_claims(
 
 def test_an_idle_worker_leaves_a_server_that_became_read_only(dsn: str, conn: Conn, start_worker: StartWorker) -> None:
     def listening() -> set[int]:
-        query = "select pid from pg_stat_activity where application_name = 'ectojob'"
+        query = "select pid from pg_stat_activity where application_name like 'ectojob%'"
         return {pid for (pid,) in conn.execute(query)}
 
     start_worker(dsn=dsn, perform=writes, poll_interval=3600)

@@ -12,10 +12,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from ectojob_py import Job, Jobs, Worker, stock
 from ectojob_py.embedded import VERSIONS, EmbeddedServer, binaries
 from ectojob_py.migrate import migrate
+from ectojob_py.postgres import heartbeat
 
 from .conftest import StartWorker
 from .waiting import until
@@ -117,7 +119,7 @@ def test_it_looks_unasked_when_it_listens_again(server: EmbeddedServer, dsn: str
     ):
         doorman.execute("alter database postgres allow_connections false")
         try:
-            until(lambda: terminate(doorman, "application_name = 'ectojob'") == 0)
+            until(lambda: terminate(doorman, "application_name like 'ectojob%'") == 0)
             ids += Jobs(conn).enqueue_many("default", [{}] * 3)  # their wake-up is heard by nobody
         finally:
             doorman.execute("alter database postgres allow_connections true")
@@ -130,6 +132,56 @@ def terminate(conn: Conn, which: str) -> int:
     return len(
         conn.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where {which}".encode()).fetchall()
     )
+
+
+@pytest.mark.parametrize(("setting", "said"), [("statement_timeout", False), ("lock_timeout", True)])
+def test_a_call_that_takes_long_is_not_cut_off_and_one_that_is_refused_is_no_lost_database(
+    dsn: str, start_worker: StartWorker, caplog: pytest.LogCaptureFixture, setting: str, said: bool
+) -> None:
+    start_worker(dsn=make_conninfo(dsn, options=f"-c {setting}=100"), perform=writes, poll_interval=3600)
+    ids = enqueue(dsn)
+    until(lambda: all_done(dsn))
+    waiting = "select from pg_stat_activity where wait_event_type = 'Lock' and clock_timestamp() > query_start"
+    with psycopg.connect(dsn) as conn:
+        ids += Jobs(conn).enqueue_many("default", [{}])
+        conn.execute("lock table jobs.job in access exclusive mode")
+        notify = "select pg_notify('jobs.default', '')"
+        ask(dsn, notify)
+        if said:
+            until(lambda: "a call failed, trying again: canceling statement due to lock timeout" in caplog.text)
+        else:
+            until(lambda: ask(dsn, f"{waiting} + interval '0.3 seconds'"))
+    until(lambda: all_done(dsn))
+    assert effects(dsn) == ids
+    assert ("a call failed" in caplog.text) is said
+    assert "lost the database" not in caplog.text
+
+
+@pytest.mark.parametrize("holds", [False, True])
+def test_a_worker_that_waits_for_a_lock_stops_when_its_grace_period_is_over(
+    dsn: str, monkeypatch: pytest.MonkeyPatch, holds: bool
+) -> None:
+    monkeypatch.setattr(heartbeat, "LAST_PATIENCE", 0.1)
+    began, go_on = Event(), Event()
+
+    def perform(conn: Conn, job: Job) -> None:
+        began.set()
+        assert go_on.wait(20)
+
+    worker = Worker(dsn, perform=perform, poll_interval=3600, connections=2)
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(worker.run)
+        if holds:
+            enqueue(dsn)
+            assert began.wait(20)
+        until(lambda: ask(dsn, "select from pg_locks where locktype = 'advisory' and granted"))  # it sleeps
+        with psycopg.connect(dsn) as conn:
+            conn.execute("lock table jobs.job in access exclusive mode")
+            ask(dsn, "select pg_notify('jobs.default', '')")
+            until(lambda: ask(dsn, "select from pg_locks where relation = 'jobs.job'::regclass and not granted"))
+            worker.stop(grace=0.1)
+            assert held.result(20) == holds
+        go_on.set()
 
 
 def test_a_handler_that_needs_no_database_outlives_a_crash(
@@ -184,7 +236,7 @@ def test_losing_the_listening_connection_alone(dsn: str, start_worker: StartWork
     until(lambda: all_done(dsn))
     with psycopg.connect(dsn, autocommit=True) as conn:
         for _ in range(5):
-            assert terminate(conn, "application_name = 'ectojob' and query !~ '^(COMMIT|ROLLBACK)'") >= 1
+            assert terminate(conn, "application_name like 'ectojob%' and query !~ '^(COMMIT|ROLLBACK)'") >= 1
             ids += enqueue(dsn)
             until(lambda: all_done(dsn))
     assert effects(dsn) == ids
@@ -204,7 +256,7 @@ def test_losing_a_handlers_idle_connection_costs_no_attempt(
     ids = enqueue(dsn)
     until(lambda: all_done(dsn))
     with psycopg.connect(dsn, autocommit=True) as conn:
-        assert terminate(conn, "application_name = 'ectojob' and query ~ '^(COMMIT|ROLLBACK)'") == 1
+        assert terminate(conn, "application_name like 'ectojob%' and query ~ '^(COMMIT|ROLLBACK)'") == 1
     ids += enqueue(dsn)
     until(lambda: all_done(dsn))
     assert (effects(dsn), attempts) == (ids, [1, 1])
@@ -220,7 +272,7 @@ def test_a_connection_from_before_is_not_used_again(dsn: str, start_worker: Star
         assert go_on.wait(20)
 
     start_worker(dsn=dsn, perform=perform, poll_interval=3600, max_demand=1)
-    listening = "application_name = 'ectojob' and state = 'idle'"
+    listening = "application_name like 'ectojob%' and state = 'idle'"
     ids = enqueue(dsn, 2)
     assert began.wait(20)
     with psycopg.connect(dsn, autocommit=True) as conn:

@@ -61,6 +61,7 @@ def effects(conn: Conn) -> Conn:
 def start(dsn: str, tmp_path: Path) -> Iterator[Start]:
     """Start ``ectojob work`` in a folder that holds the handlers; what still runs in the end is killed."""
     (tmp_path / "handlers.py").write_text(HANDLERS)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # else, of tests under nohup, workers ignore it
     started: list[subprocess.Popen[str]] = []
 
     def start(handler: str, *options: str, queue: str = "default") -> subprocess.Popen[str]:
@@ -113,7 +114,7 @@ def gone(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_them_all_when_their_jobs_have_ended(
     effects: Conn, start: Start, number: signal.Signals
 ) -> None:
@@ -162,9 +163,42 @@ def test_one_that_is_killed_is_started_again(effects: Conn, start: Start, number
     assert spared in children(process)
     until(lambda: asleep(effects) == 2, 40)
     id = Jobs(effects).enqueue("default")
-    assert f"default[{id}] done in" in line_with(process, " worker-")
+    assert " worker-" in line_with(process, f"default[{id}] done in")
     process.terminate()
     assert process.wait(timeout=40) == 0
+
+
+def test_one_that_dies_while_the_database_is_away_ends_no_other(effects: Conn, start: Start) -> None:
+    process = start("perform", "--processes", "2")
+    until(lambda: asleep(effects) == 2, 40)
+    killed, spared = children(process)
+    database = effects.info.dbname
+    with psycopg.connect(effects.info.dsn, dbname="postgres", autocommit=True) as doorman:
+        doorman.execute(f"alter database {database} allow_connections false".encode())
+        try:
+            os.kill(killed, signal.SIGKILL)
+            line_with(process, "was killed by SIGKILL")
+            assert "not currently accepting connections" in line_with(process, "error: ")
+            assert "ended with exit code 1, starting it again in" in line_with(process, "watcher")
+        finally:
+            doorman.execute(f"alter database {database} allow_connections true".encode())
+    until(lambda: asleep(effects) == 2, 40)
+    assert spared in children(process)
+    process.terminate()
+    assert process.wait(timeout=40) == 0
+
+
+def test_nor_does_one_whose_handlers_can_not_be_imported(effects: Conn, start: Start, tmp_path: Path) -> None:
+    process = start("perform", "--processes", "2")
+    until(lambda: asleep(effects) == 2, 40)
+    killed, spared = children(process)
+    (tmp_path / "handlers.py").write_text("half a file, as in the middle of a dep")
+    os.kill(killed, signal.SIGKILL)
+    line_with(process, "error: cannot import handlers")
+    line_with(process, "ended with exit code 1, starting it again in")
+    (tmp_path / "handlers.py").write_text(HANDLERS)
+    until(lambda: asleep(effects) == 2, 40)
+    assert spared in children(process)
 
 
 def test_one_that_can_not_be_started_is_tried_again(
@@ -244,7 +278,7 @@ def test_functions_of_another_release_end_them_all(effects: Conn, start: Start) 
     process = start("perform", "--processes", "2")
     until(lambda: asleep(effects) == 2, 40)
     effects.execute("create or replace function jobs.version() returns text immutable return '99.0.0'")
-    effects.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ectojob'")
+    effects.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'ectojob%'")
     line_with(process, "which no longer serves")
     assert process.wait(timeout=40) == 1
 

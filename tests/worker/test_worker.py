@@ -2,12 +2,15 @@
 
 import logging
 import os
+import re
 import resource
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from math import inf, nan
+from socket import gethostname
 from time import monotonic
 from typing import Any
 
@@ -19,11 +22,14 @@ from psycopg.conninfo import make_conninfo
 from ectojob_py import Job, Jobs, Retry, SetupError, Worker
 from ectojob_py.bell import Bell
 from ectojob_py.cli import main
+from ectojob_py.engine import NotNow
+from ectojob_py.identity import session_name
 from ectojob_py.leases import Leases
 from ectojob_py.migrate import migrate
 from ectojob_py.postgres import frontier
 from ectojob_py.postgres.connection import HandlerConnection
 from ectojob_py.postgres.listener import Listener
+from ectojob_py.release import release
 from ectojob_py.shift import Shift
 
 from .conftest import StartWorker
@@ -356,8 +362,8 @@ def asleep(conn: Conn) -> bool:
 
 def sleeping(conn: Conn) -> bool:
     """Tell whether a worker sleeps and has looked once more, so that nothing but a wake-up makes it look again."""
-    last = "select bool_or(state = 'idle' and query ~ 'claim_batch') from pg_stat_activity"
-    return asleep(conn) and conn.execute(f"{last} where application_name = 'ectojob'".encode()).fetchone() == (True,)
+    last = "select bool_or(state = 'idle' and query ~ 'claim_batch') from pg_stat_activity where application_name ~ %s"
+    return asleep(conn) and conn.execute(last, ["^ectojob"]).fetchone() == (True,)
 
 
 def test_a_scheduled_job_starts_at_its_moment_and_not_before(conn: Conn, start_worker: StartWorker) -> None:
@@ -534,7 +540,7 @@ def test_it_survives_the_loss_of_every_connection(receipts: Conn, start_worker: 
     ids = [jobs.enqueue("default")]
     until(lambda: gone(receipts, ids[0]))
     for _ in range(3):
-        receipts.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ectojob'")
+        receipts.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name ~ '^ectojob'")
         ids.append(jobs.enqueue("default"))
         until(lambda: gone(receipts, ids[-1]))
     assert sorted(id for (id,) in receipts.execute("select job from receipt")) == ids
@@ -598,7 +604,7 @@ def test_losing_the_listening_connection_disturbs_no_running_handler(receipts: C
     id = Jobs(receipts).enqueue("default")
     assert began.wait(20)
     receipts.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ectojob' and state = 'idle'"
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name ~ '^ectojob' and state = 'idle'"
     )
     until(lambda: sleeping_listener(receipts))
     go_on.set()
@@ -607,7 +613,7 @@ def test_losing_the_listening_connection_disturbs_no_running_handler(receipts: C
 
 
 def sleeping_listener(conn: Conn) -> bool:
-    query = "select count(*) from pg_stat_activity where application_name = 'ectojob' and state = 'idle'"
+    query = "select count(*) from pg_stat_activity where application_name like 'ectojob%' and state = 'idle'"
     return conn.execute(query).fetchone() == (1,)
 
 
@@ -681,6 +687,43 @@ def test_it_logs_one_line_per_job_and_never_the_params(
     assert "canary" not in caplog.text
 
 
+def test_it_says_where_it_works_and_its_sessions_say_who_it_is(
+    conn: Conn, start_worker: StartWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "ectojob")
+    Jobs(conn).create_queue("other")
+    start_worker(perform=lambda _conn, _job: None, queue=["default", "other"], connections=7)
+    info = conn.info
+    line = (
+        f"working on default, other in schema jobs of database {info.dbname} at {info.host}:{info.port}, "
+        f"ectojob {release()}, 7 hands"
+    )
+    until(lambda: line in caplog.messages)
+    named = "from pg_stat_activity where application_name = %s"
+    name = f"ectojob {gethostname()}:{os.getpid()}"
+    until(lambda: conn.execute(f"select pg_terminate_backend(pid) {named}", [name]).fetchall())
+    until(lambda: f"connected again, {line}" in caplog.messages)
+
+
+def test_a_session_name_keeps_the_process_whatever_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "h" * 64)
+    assert re.fullmatch(rf"ectojob h{{40,}}:{os.getpid()}", session_name())
+    assert len(session_name()) == 63
+
+
+def test_a_worker_runs_in_one_thread(conn: Conn, dsn: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "ectojob")
+    worker = Worker(dsn, perform=lambda _conn, _job: None)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(worker.run)
+        until(lambda: "working on" in caplog.text)
+        with pytest.raises(RuntimeError, match="runs already"):
+            worker.run()
+        worker.stop()
+        assert running.result(20) == 0
+    assert worker.run() == 0  # it was stopped for good
+
+
 def test_log_false_is_silent(conn: Conn, start_worker: StartWorker, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "ectojob")
     start_worker(perform=lambda _conn, _job: None, log=False)
@@ -706,6 +749,7 @@ def test_what_cannot_start_says_what_to_do(
     with pytest.raises(SetupError, match=message) as error:
         worker.run()
     assert error.value.hint
+    assert isinstance(error.value, NotNow) is (message == "/nowhere")
 
 
 @pytest.mark.parametrize("transaction", [True, False])

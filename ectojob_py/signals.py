@@ -1,0 +1,36 @@
+"""The signals that stop a worker."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def heard(hear: Callable[[signal.Signals], None]) -> Iterator[None]:
+    """Call ``hear`` at SIGTERM and SIGINT, where this is the main thread; as before when done.
+
+    And at SIGHUP, as when a terminal is closed, unless the process ignores it, by nohup, or has a use of its own for
+    it. A child that a handler forks inherits this, but has no worker to stop: the signal ends it, as ever.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    pid = os.getpid()
+
+    def handle(number: int, _frame: object) -> None:
+        if os.getpid() != pid:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        hear(signal.Signals(number))
+
+    hangup = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL else []
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT, *hangup)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
