@@ -12,7 +12,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from ectojob_py.errors import HandlerError
-from ectojob_py.guard import ENDED, Guard
+from ectojob_py.guard import AUTOCOMMIT, ENDED, Guard
 from ectojob_py.job import Job
 from ectojob_py.postgres import direct
 from ectojob_py.postgres.heartbeat import LivelyConnection
@@ -175,7 +175,7 @@ class HandlerConnection(Guard, LivelyConnection):
 
     def set_autocommit(self, value: bool) -> None:
         """Set autocommit; not for handlers."""
-        self.refuse("set autocommit")
+        self.refuse(AUTOCOMMIT)
         super().set_autocommit(value)
 
     @contextmanager

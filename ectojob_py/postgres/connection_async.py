@@ -11,7 +11,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from ectojob_py.errors import HandlerError
-from ectojob_py.guard import ENDED, Guard
+from ectojob_py.guard import AUTOCOMMIT, ENDED, Guard
 from ectojob_py.job import Job
 from ectojob_py.postgres import direct
 from ectojob_py.postgres.heartbeat import AsyncLivelyConnection
@@ -174,7 +174,7 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
 
     async def set_autocommit(self, value: bool) -> None:
         """Set autocommit; not for handlers."""
-        self.refuse("set autocommit")
+        self.refuse(AUTOCOMMIT)
         await super().set_autocommit(value)
 
     @asynccontextmanager
