@@ -39,6 +39,15 @@ def test_a_job_travels_from_enqueue_to_complete(jobs: Jobs) -> None:
     assert jobs.claim_batch("default", 10) == []
 
 
+@pytest.mark.parametrize("kind", [psycopg.RawCursor, psycopg.ClientCursor])
+def test_the_connections_own_kind_of_cursor_does_not_matter(conn: Conn, jobs: Jobs, kind: Any) -> None:
+    conn.cursor_factory = kind
+    ids = [jobs.enqueue("default", {"to": "joe"}), *jobs.enqueue_many("default", [{"to": "50 %s"}])]
+    claimed = jobs.claim_batch("default", 10)
+    assert [(job.id, job.params) for job in claimed] == [(ids[0], {"to": "joe"}), (ids[1], {"to": "50 %s"})]
+    jobs.complete_batch("default", ids, [1, 1])
+
+
 FUNCTIONS = [name for name, _ in inspect.getmembers(Jobs, inspect.isfunction) if not name.startswith("_")]
 
 

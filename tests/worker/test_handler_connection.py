@@ -101,6 +101,8 @@ TEXTS = [
     "rollback",
     "abort",
 ]
+
+
 def by_a_factory(conn: Conn) -> None:
     conn.cursor_factory = psycopg.ClientCursor
     conn.execute("insert into effect values (%s); commit", ["factory"])
