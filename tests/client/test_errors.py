@@ -109,10 +109,15 @@ def test_a_naive_schedule_is_refused(conn: Conn, jobs: Jobs) -> None:
     assert stored(conn) == 0
 
 
-@pytest.mark.parametrize("other", ["postgresql://", None, object()])
+@pytest.mark.parametrize("other", ["postgresql://", object()])
 def test_another_kind_of_connection_is_refused_with_the_remedy(other: object) -> None:
     with pytest.raises(TypeError, match=r"psycopg 3 or PyMySQL connection, not builtins\.\w+; .*driver_connection"):
         Jobs(other)
+
+
+def test_no_connection_is_refused_with_another_remedy() -> None:
+    with pytest.raises(TypeError, match=r"not None; Django has none yet: call connection\.ensure_connection\(\)"):
+        Jobs(None)
 
 
 def test_an_asynchronous_connection_is_refused() -> None:

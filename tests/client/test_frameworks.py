@@ -88,6 +88,17 @@ with connection.schema_editor() as editor:
     editor.create_model(Order)
 
 
+connection.close()
+try:
+    Jobs(connection.connection)
+except TypeError as error:
+    assert "connection.ensure_connection()" in str(error)
+else:
+    raise AssertionError("it took nothing")
+connection.ensure_connection()
+assert Jobs(connection.connection).next_due("default") is None
+
+
 def order(name):
     Order.objects.create(name=name)
     return Jobs(connection.connection).enqueue("default", {"name": name})
