@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import pickle
 from dataclasses import FrozenInstanceError, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -46,6 +47,14 @@ def test_the_connections_own_kind_of_cursor_does_not_matter(conn: Conn, jobs: Jo
     claimed = jobs.claim_batch("default", 10)
     assert [(job.id, job.params) for job in claimed] == [(ids[0], {"to": "joe"}), (ids[1], {"to": "50 %s"})]
     jobs.complete_batch("default", ids, [1, 1])
+
+
+def test_a_job_is_pickled_without_what_only_its_worker_can_set(jobs: Jobs) -> None:
+    jobs.enqueue("default", {"to": "joe"})
+    [job] = jobs.claim_batch("default", 1)
+    job.lease_lost.set()
+    copied = pickle.loads(pickle.dumps(job))
+    assert (copied, copied.params, copied.lease_lost.is_set()) == (job, {"to": "joe"}, False)
 
 
 FUNCTIONS = [name for name, _ in inspect.getmembers(Jobs, inspect.isfunction) if not name.startswith("_")]
