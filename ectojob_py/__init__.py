@@ -14,18 +14,25 @@ from ectojob_py.errors import (
     SetupError,
     UnknownQueue,
 )
+from ectojob_py.handler import AsyncHandler, AsyncPerform, AsyncPerformBatch, Handler, Perform, PerformBatch
 from ectojob_py.job import Job
 from ectojob_py.worker import Worker
 
 __version__ = version("ectojob")
 __all__ = [
+    "AsyncHandler",
     "AsyncJobs",
+    "AsyncPerform",
+    "AsyncPerformBatch",
+    "Handler",
     "HandlerError",
     "Job",
     "JobNotFailed",
     "Jobs",
     "JobsError",
     "LeaseLost",
+    "Perform",
+    "PerformBatch",
     "QueueNotEmpty",
     "Retry",
     "SetupError",

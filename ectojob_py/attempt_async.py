@@ -11,7 +11,7 @@ from typing import Any
 
 from ectojob_py.client_async import AsyncJobs
 from ectojob_py.engine import Engine
-from ectojob_py.forks import ending_children
+from ectojob_py.forks import EndingChildren
 from ectojob_py.handler import (
     AsyncHandler,
     AsyncPerform,
@@ -20,10 +20,12 @@ from ectojob_py.handler import (
     Report,
     failed,
     handler_for,
-    refuse_awaitable,
+    log_raised,
+    refuse_undone,
 )
 from ectojob_py.job import Job
 from ectojob_py.pool_async import AsyncConnections, AsyncLent
+from ectojob_py.wording import brief
 
 _TRIES = 25
 """How often a transaction is begun that deadlocked, waited too long for a lock, or couldn't be serialized; for 10 s."""
@@ -56,7 +58,7 @@ class AsyncTransactions:
         try:
             await self._perform_and_complete(conn, jobs)
         except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is a failure like any other
-            self._log.debug("%s raised", ", ".join(map(str, jobs)), exc_info=True)
+            log_raised(self._log, jobs, error)
             failures = [failed(job, error, seconds()) for job in jobs]
         else:
             return [Report(job, Outcome.DONE, seconds()) for job in jobs]
@@ -64,7 +66,9 @@ class AsyncTransactions:
             await self._give_back(conn)
         if len(jobs) == 1:
             return failures
-        self._log.warning("a batch of %d failed, its jobs run one by one: %s", len(jobs), failures[0].error)
+        self._log.warning(
+            "a batch of %d failed, its jobs run one by one: %s", len(jobs), brief(failures[0].error or "")
+        )
         lost = [failure for failure in failures if failure.job.lease_lost.is_set()]
         return lost + [report for job in jobs if not job.lease_lost.is_set() for report in await self.run([job])]
 
@@ -72,15 +76,15 @@ class AsyncTransactions:
         """Do both in one transaction, and all of it again when it had to yield to another transaction."""
         for tries in count(1):
             try:
-                with conn.handed_out(), ending_children():
-                    refuse_awaitable(await self._perform(conn, jobs))
+                with conn.handed_out(), EndingChildren():
+                    refuse_undone(await self._perform(conn, jobs))
                 if len(jobs) > 1 or not await conn.finish_one(self._schema, jobs[0]):
                     queues = len({job.queue for job in jobs})
                     await conn.finish(lambda: _complete(AsyncJobs(conn, self._schema), jobs), calls=queues)
             except Exception as error:
                 if not conn.gave_way(error) or tries == _TRIES or any(job.lease_lost.is_set() for job in jobs):
                     raise
-                self._log.info("%s met a conflict, try %d of %d: %s", jobs[0], tries, _TRIES, conn.conflict)
+                self._log.info("%s met a conflict, try %d of %d: %s", jobs[0], tries, _TRIES, brief(str(conn.conflict)))
                 await conn.reset()
                 await sleep(random.uniform(0, min(1, 0.01 * 2**tries)))
             else:
@@ -112,10 +116,10 @@ class AsyncErrands:
     async def _run(self, job: Job) -> Report:
         started = perf_counter()
         try:
-            with ending_children():
-                refuse_awaitable(await self._handler(job)(job))
+            with EndingChildren():
+                refuse_undone(await self._handler(job)(job))
         except BaseException as error:  # noqa: BLE001 - SystemExit in a handler is a failure like any other
-            self._log.debug("%s raised", job, exc_info=True)
+            log_raised(self._log, [job], error)
             return failed(job, error, perf_counter() - started)
         return Report(job, Outcome.RAN, perf_counter() - started)
 

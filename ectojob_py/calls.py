@@ -34,6 +34,8 @@ def calls_on(conn: Any, schema: str) -> Calls:
             from ectojob_py.mysql.calls import MysqlCalls  # noqa: PLC0415
 
             return MysqlCalls(conn, schema)
+    if conn is None:
+        raise TypeError("Jobs needs a connection, not None; Django has none yet: call connection.ensure_connection()")
     kind = f"{type(conn).__module__}.{type(conn).__qualname__}"
     msg = (
         f"Jobs needs a psycopg 3 or PyMySQL connection, not {kind}; take the one beneath: "

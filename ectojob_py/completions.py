@@ -47,7 +47,7 @@ class Completions:
             jobs.complete_batch(queue, [job.id for job in batch], [job.attempt for job in batch])
         except (LeaseLost, UnknownQueue):
             if len(batch) == 1:
-                self._log.warning("%s ran, and someone else has it by now", batch[0])
+                self._log.warning("%s ran, and someone else has it by now, or its handler completed it", batch[0])
                 return
             for report in reports:
                 self._complete(jobs, queue, [report])

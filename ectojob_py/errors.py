@@ -4,7 +4,9 @@ psycopg raises these by itself: a subclass declared with ``code=`` is what it lo
 is the standard ``psycopg.errors.InvalidParameterValue`` (22023). ``error.diag.message_hint`` holds the remedy.
 """
 
+import copyreg
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 
@@ -40,7 +42,14 @@ class HandlerError(Exception):
     """
 
 
-class Retry(Exception):
+class _Pickled(Exception):
+    """What is pickled with all it knows: an exception is otherwise made anew from its text alone."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
+
+
+class Retry(_Pickled):
     """For a handler to raise: this attempt failed, and the next may begin after ``after`` seconds.
 
     Instead of the queue's ``retry_timeout`` times the attempt, up to 3,650 days, as ``check_retry_in`` has it; else
@@ -60,7 +69,7 @@ class Locked(Exception):
     """Some transaction has a job's row locked, often its own handler's: until that ends nobody else gets the job."""
 
 
-class SetupError(Exception):
+class SetupError(_Pickled):
     """Something must be done before this can run; ``hint`` says what.
 
     Raised for a wrong dsn, missing migrations, or a handler that can't be imported. Not a bug, so the command line

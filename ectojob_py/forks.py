@@ -3,24 +3,24 @@
 import os
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from types import TracebackType
 from typing import NoReturn
 
 
-@contextmanager
-def ending_children() -> Iterator[None]:
-    """End a child that was forked in the block where the block ends, with the exit code that a program would have."""
-    parent = os.getpid()
-    raised: BaseException | None = None
-    try:
-        yield
-    except BaseException as error:
-        if os.getpid() == parent:
-            raise
-        raised = error
-    if os.getpid() != parent:
-        _end(raised)
+class EndingChildren:
+    """Ends a child that was forked in the block where the block ends, with the exit code that a program would have."""
+
+    __slots__ = ("_parent",)
+
+    def __enter__(self) -> None:
+        self._parent = os.getpid()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if os.getpid() != self._parent:
+            _end(raised)
 
 
 def _end(raised: BaseException | None) -> NoReturn:

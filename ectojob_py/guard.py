@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from ectojob_py.errors import HandlerError
 
 ENDED = "ended the transaction with a statement"
+AUTOCOMMIT = "set autocommit"
 
 
 class Guard:
@@ -25,6 +26,7 @@ class Guard:
         self.handing_out = True
         try:
             yield
+            self.catch_up()
         finally:
             self.handing_out = False
         if self._misuse:
@@ -34,6 +36,9 @@ class Guard:
     def gave_way(self, error: Exception) -> bool:
         """Tell whether the transaction ended in ``error`` because it had to yield, so that it may be run again."""
         return self.conflict is not None
+
+    def catch_up(self) -> None:
+        """Refuse what the handler's last statement did, where the server has yet to tell."""
 
     def take_back(self) -> None:
         """Raise when the transaction, as the handler left it, can't be completed."""

@@ -1,19 +1,25 @@
 """Handlers as users write them, and the report on one run."""
 
-import traceback
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from functools import partial
-from inspect import isawaitable, iscoroutinefunction, signature
-from pathlib import Path
+from inspect import (
+    isasyncgen,
+    isasyncgenfunction,
+    isawaitable,
+    iscoroutinefunction,
+    isgenerator,
+    isgeneratorfunction,
+    signature,
+)
 from typing import Any, Protocol, TypeGuard, TypeVar
 
 from ectojob_py.errors import HandlerError, Retry
 from ectojob_py.job import Job
-
-_HERE = Path(__file__).parent
+from ectojob_py.wording import describe, traced
 
 Handler = Callable[..., object]
 """``perform(conn, job)``; without a transaction, ``perform(job)``."""
@@ -73,14 +79,25 @@ def is_async(perform: Perform | AsyncPerform) -> TypeGuard[AsyncPerform]:
 
 
 def _awaited(handler: Handler) -> bool:
+    return _is(iscoroutinefunction, handler)
+
+
+def _is(kind: Callable[[object], bool], handler: Handler) -> bool:
     while isinstance(handler, partial):
         handler = handler.func
-    return iscoroutinefunction(handler) or iscoroutinefunction(getattr(type(handler), "__call__", None))  # noqa: B004
+    return kind(handler) or kind(getattr(type(handler), "__call__", None))  # noqa: B004
 
 
 def check_call(perform: Perform | AsyncPerform, *arguments: str) -> None:
-    """Raise ``ValueError`` for a handler that can't be called so: every job would use up its attempts to say that."""
+    """Raise ``ValueError`` for a handler that can't be called so: every job would use up its attempts to say that.
+
+    Also for one with a ``yield`` in it: to call it runs nothing of it.
+    """
     for handler in perform.values() if isinstance(perform, Mapping) else [perform]:
+        name = getattr(handler, "__qualname__", repr(handler))
+        if _is(isgeneratorfunction, handler) or _is(isasyncgenfunction, handler):
+            msg = f"{name} has a yield in it, so to call it does nothing: write it without"
+            raise ValueError(msg)
         try:
             expected = signature(handler)
         except (TypeError, ValueError):  # a builtin may have none
@@ -88,17 +105,20 @@ def check_call(perform: Perform | AsyncPerform, *arguments: str) -> None:
         try:
             expected.bind(*arguments)
         except TypeError as error:
-            name = getattr(handler, "__qualname__", repr(handler))
             msg = f"{name}{expected} can't be called as ({', '.join(arguments)}): {error}"
             raise ValueError(msg) from None
 
 
-def refuse_awaitable(result: object) -> None:
-    """Raise ``HandlerError`` when a handler returned what nobody awaits: it has not done its work."""
-    if result is not None and isawaitable(result):
+def refuse_undone(result: object) -> None:
+    """Raise ``HandlerError`` when a handler returned what nobody awaits, or iterates: it has not done its work."""
+    if result is None:
+        return
+    if isawaitable(result):
         if hasattr(result, "close"):
             result.close()
         raise HandlerError("the handler returned something to await; write it with async def")
+    if isgenerator(result) or isasyncgen(result):
+        raise HandlerError("the handler returned a generator, of which nothing has run; iterate it, or write no yield")
 
 
 def handler_for(perform: _Handler | Mapping[str, _Handler]) -> Callable[[Job], _Handler]:
@@ -122,12 +142,9 @@ def failed(job: Job, error: BaseException, seconds: float) -> Report:
     return Report(job, Outcome.FAILED, seconds, describe(error), error.after if isinstance(error, Retry) else None)
 
 
-def describe(error: BaseException) -> str:
-    """Return an exception for ``last_error``: its type, its text, and the last line of the handler it came through."""
-    try:
-        text = "".join(traceback.format_exception_only(error)).strip()
-    except Exception:  # noqa: BLE001 - a SyntaxError may carry anything as its text
-        text = type(error).__name__
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _HERE not in Path(frame.filename).parents]
-    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
-    return f"{text} ({Path(own[-1].filename).name}:{own[-1].lineno} in {own[-1].name})" if own else text
+def log_raised(log: logging.Logger, jobs: list[Job], error: BaseException) -> None:
+    """Log the traceback, so that everybody has that of a job's last attempt, and who debugs that of each."""
+    last = len(jobs) == 1 and jobs[0].attempt >= jobs[0].max_attempts and isinstance(error, Exception)
+    level = logging.WARNING if last else logging.DEBUG
+    if log.isEnabledFor(level):
+        log.log(level, "%s raised:\n%s", ", ".join(map(str, jobs)), traced(error))

@@ -41,6 +41,10 @@ class Job:
             event: Event = self.__dict__["_lease_lost"]
             return event
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what only this process can set."""
+        return {name: value for name, value in self.__dict__.items() if name != "_lease_lost"}
+
     @cached_property
     def params(self) -> dict[str, Any]:
         """What was enqueued. Decoded when first asked for, so that odd params fail their own job and no other.

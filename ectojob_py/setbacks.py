@@ -11,6 +11,7 @@ from ectojob_py.errors import UnknownQueue
 from ectojob_py.handler import Outcome, Report
 from ectojob_py.job import Job
 from ectojob_py.limits import LONGEST_RETRY
+from ectojob_py.wording import brief
 
 
 class Setbacks:
@@ -40,7 +41,7 @@ class Setbacks:
         job = report.job
         with suppress(UnknownQueue):
             jobs.release(job.queue, job.id, job.attempt)
-        self._log.warning("%s not run, released: %s", job, report.error)
+        self._log.warning("%s not run, released: %s", job, brief(report.error or ""))
 
     def _fail(self, jobs: Jobs, report: Report) -> None:
         job, wait = report.job, report.retry_in
@@ -56,7 +57,7 @@ class Setbacks:
             job.attempt,
             job.max_attempts,
             "someone else has it by now" if failed is None else f"now {failed.state}",
-            report.error,
+            brief(report.error or ""),
         )
 
 

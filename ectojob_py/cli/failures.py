@@ -5,6 +5,7 @@ import sys
 import psycopg
 
 from ectojob_py.errors import BadUsage, SetupError
+from ectojob_py.wording import one_line, printable
 
 REFUSED = 1
 USAGE = 2
@@ -26,11 +27,6 @@ def explain(error: Exception) -> tuple[list[str], int]:
     return _lines(f"{type(error).__name__}: {error}", hint=hint), REFUSED
 
 
-def printable(text: str) -> str:
-    """Return the text with every control character written out, so that no stored text can play with a terminal."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
 def said_by_database(error: Exception) -> str:
     """Return a driver's message, with the code."""
     if isinstance(error, psycopg.Error):
@@ -38,11 +34,6 @@ def said_by_database(error: Exception) -> str:
         return message + (f" [{error.sqlstate}]" if error.sqlstate else "")
     *code, text = error.args or (type(error).__name__,)
     return f"{text} {code}" if code else str(text)
-
-
-def one_line(text: str) -> str:
-    """Return the text of libpq or a driver on one line."""
-    return " ".join(text.split())
 
 
 def _of_text(error: UnicodeError) -> list[str]:

@@ -8,11 +8,12 @@ from typing import Annotated, cast
 
 import typer
 
-from ectojob_py.cli.failures import one_line, said_by_database
+from ectojob_py.cli.failures import said_by_database
 from ectojob_py.engine import room_of
 from ectojob_py.errors import BadUsage, NotAllowed, SetupError
 from ectojob_py.release import check_release, how_to_migrate
 from ectojob_py.session import Session
+from ectojob_py.wording import one_line
 
 Dsn = Annotated[
     str | None,

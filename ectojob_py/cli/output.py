@@ -15,8 +15,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from ectojob_py.cli.failures import printable
 from ectojob_py.session import Json, Row
+from ectojob_py.wording import printable
 
 _TEXT_WIDTH = 24
 """What long text gets at least on a terminal, where it is folded."""

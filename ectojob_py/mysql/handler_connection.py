@@ -7,7 +7,7 @@ from typing import Any
 import pymysql
 from pymysql.constants import SERVER_STATUS
 
-from ectojob_py.guard import ENDED, Guard
+from ectojob_py.guard import AUTOCOMMIT, ENDED, Guard
 from ectojob_py.job import Job
 from ectojob_py.mysql.calls import CONFLICTS
 
@@ -22,6 +22,15 @@ class HandlerConnection(Guard, pymysql.Connection):
 
     The transaction begins at the handler's first statement, and ends with the job.
     """
+
+    def catch_up(self) -> None:
+        """Ask the server about the transaction, when it was open before a result that was left or a statement failed.
+
+        A DDL statement that fails has committed all the same, and an error comes without the session's status.
+        """
+        if self._in_transaction() and not self.conflict and (self._result is None or self._result.has_next):
+            with self._watched():
+                self.ping(reconnect=False)
 
     def take_back(self) -> None:
         """Refuse to go on after a conflict: a deadlock has undone all that came before."""
@@ -39,20 +48,24 @@ class HandlerConnection(Guard, pymysql.Connection):
             self.commit()
 
     def reset(self) -> None:
-        """Roll back what is open."""
+        """Roll back what is open, and be as new."""
         self.rollback()
+        if self.get_autocommit():
+            self.autocommit(False)
 
     def query(self, sql: Any, unbuffered: bool = False) -> int:
         """Run a statement, and look whether it ended the transaction: COMMIT does, and so does any DDL."""
-        open_before = self._in_transaction()
         with self._watched():
-            affected = super().query(sql, unbuffered)
-        if open_before and not self._in_transaction():
-            self.refuse(ENDED)
-        return affected
+            return super().query(sql, unbuffered)
+
+    def next_result(self, unbuffered: bool = False) -> int:
+        """Go on to a procedure's next result, and look likewise: what it committed after the one before is told now."""
+        with self._watched():
+            return super().next_result(unbuffered)
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
+        open_before = self._in_transaction()
         try:
             yield
         except pymysql.OperationalError as error:
@@ -60,9 +73,13 @@ class HandlerConnection(Guard, pymysql.Connection):
             if error.args[0] in CONFLICTS:
                 self.conflict = error
             raise
+        if open_before and not self._in_transaction() and not self.conflict:
+            self.refuse(ENDED)
+        if self.get_autocommit():
+            self.refuse(AUTOCOMMIT)
 
     def _in_transaction(self) -> bool:
-        return bool(self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS) if self._result else False
+        return bool(self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
 
     @property
     def closed(self) -> bool:
@@ -100,5 +117,5 @@ class HandlerConnection(Guard, pymysql.Connection):
 
     def autocommit(self, value: bool) -> None:
         """Set autocommit; not for handlers."""
-        self.refuse("set autocommit")
+        self.refuse(AUTOCOMMIT)
         super().autocommit(value)

@@ -4,7 +4,7 @@
 from typing import Any
 
 import psycopg
-from psycopg.rows import scalar_row
+from psycopg.rows import RowFactory, scalar_row
 
 from ectojob_py.job import Job
 from ectojob_py.postgres.statement import JOB, adapt, job_row, select
@@ -20,18 +20,24 @@ class PostgresCalls:
 
     def value(self, function: str, *args: object) -> Any:
         """Return the one value; of a function that returns nothing, nothing useful."""
-        with self._conn.cursor(row_factory=scalar_row) as cursor:
+        with self._cursor(scalar_row) as cursor:
             cursor.execute(select("*", self._schema, function, len(args)), adapt(args, self._conn))
             return cursor.fetchone()
 
     def values(self, function: str, *args: object) -> list[Any]:
         """Return the set's values in order."""
-        with self._conn.cursor(row_factory=scalar_row) as cursor:
+        with self._cursor(scalar_row) as cursor:
             cursor.execute(select("*", self._schema, function, len(args)), adapt(args, self._conn))
             return cursor.fetchall()
 
     def jobs(self, function: str, *args: object) -> list[Job]:
         """Return the jobs in order."""
-        with self._conn.cursor(row_factory=job_row) as cursor:
+        with self._cursor(job_row) as cursor:
             cursor.execute(select(JOB, self._schema, function, len(args)), adapt(args, self._conn))
             return cursor.fetchall()
+
+    def _cursor(self, rows: RowFactory[Any]) -> psycopg.Cursor[Any]:
+        """Return a cursor of the connection's kind, unless that takes ``%s`` as it stands."""
+        if issubclass(self._conn.cursor_factory, psycopg.RawCursor):
+            return psycopg.Cursor(self._conn, row_factory=rows)
+        return self._conn.cursor(row_factory=rows)

@@ -11,7 +11,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from ectojob_py.errors import HandlerError
-from ectojob_py.guard import ENDED, Guard
+from ectojob_py.guard import AUTOCOMMIT, ENDED, Guard
 from ectojob_py.job import Job
 from ectojob_py.postgres import direct
 from ectojob_py.postgres.heartbeat import AsyncLivelyConnection
@@ -21,7 +21,7 @@ LEVEL = psycopg.IsolationLevel.READ_COMMITTED
 
 
 class AsyncHandlerCursor(psycopg.AsyncCursor[Any]):
-    """A cursor that notices a COMMIT or ROLLBACK sent as text."""
+    """A cursor that notices a COMMIT sent as text, whatever comes after it."""
 
     async def execute(self, *args: Any, **kwargs: Any) -> "AsyncHandlerCursor":
         """Execute as psycopg does, and look what became of the transaction."""
@@ -122,10 +122,14 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
         self.row_factory, self.cursor_factory = tuple_row, AsyncHandlerCursor
 
     def watch(self, command: str | None) -> None:
-        """Refuse what a statement did to the transaction: psycopg began one before it, so it must still be open."""
-        ended = command == "COMMIT" or self.pgconn.transaction_status == TransactionStatus.IDLE
-        if ended and not self.pgconn.pipeline_status:
+        """Refuse COMMIT AND CHAIN, after which a transaction is open as before; ``wait`` sees any other end."""
+        if command == "COMMIT":
             self.refuse(ENDED)
+
+    def _get_tx_start_command(self) -> bytes:
+        """Note that psycopg begins a transaction: the statement it waits for in the same breath may end it."""
+        self._begun = True
+        return super()._get_tx_start_command()
 
     async def wait(self, *args: Any, **kwargs: Any) -> Any:
         """Wait as psycopg does, whatever for, and look whether a transaction that was open still is."""
@@ -174,7 +178,7 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
 
     async def set_autocommit(self, value: bool) -> None:
         """Set autocommit; not for handlers."""
-        self.refuse("set autocommit")
+        self.refuse(AUTOCOMMIT)
         await super().set_autocommit(value)
 
     @asynccontextmanager

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 import typer
 
-from ectojob_py.cli.failures import printable
 from ectojob_py.cli.output import spoken
 from ectojob_py.cli.typed import Moment, duration, int4, int8, moment
+from ectojob_py.wording import printable
 
 
 @pytest.mark.parametrize(

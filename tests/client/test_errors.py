@@ -1,5 +1,7 @@
 """What the database refuses arrives as one class per SQLSTATE, raised by psycopg itself."""
 
+import copy
+import pickle
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,7 +10,18 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from ectojob_py import JobNotFailed, Jobs, JobsError, LeaseLost, QueueNotEmpty, UnknownQueue
+from ectojob_py import (
+    HandlerError,
+    JobNotFailed,
+    Jobs,
+    JobsError,
+    LeaseLost,
+    QueueNotEmpty,
+    Retry,
+    SetupError,
+    UnknownQueue,
+)
+from ectojob_py.errors import NotAllowed
 
 Conn = psycopg.Connection[Any]
 Call = Callable[[Jobs], object]
@@ -109,12 +122,38 @@ def test_a_naive_schedule_is_refused(conn: Conn, jobs: Jobs) -> None:
     assert stored(conn) == 0
 
 
-@pytest.mark.parametrize("other", ["postgresql://", None, object()])
+@pytest.mark.parametrize("other", ["postgresql://", object()])
 def test_another_kind_of_connection_is_refused_with_the_remedy(other: object) -> None:
     with pytest.raises(TypeError, match=r"psycopg 3 or PyMySQL connection, not builtins\.\w+; .*driver_connection"):
         Jobs(other)
 
 
+def test_no_connection_is_refused_with_another_remedy() -> None:
+    with pytest.raises(TypeError, match=r"not None; Django has none yet: call connection\.ensure_connection\(\)"):
+        Jobs(None)
+
+
 def test_an_asynchronous_connection_is_refused() -> None:
     with pytest.raises(TypeError, match=r"not psycopg\.AsyncConnection"):
         Jobs(object.__new__(psycopg.AsyncConnection))
+
+
+class Busy(Retry):
+    def __init__(self, printer: str) -> None:
+        super().__init__(f"{printer} is busy", after=60)
+        self.printer = printer
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Retry("busy", after=1.5),
+        Busy("laser"),
+        SetupError("wrong", "mend it"),
+        NotAllowed("no", "jobs", "worker"),
+        HandlerError("no"),
+    ],
+)
+def test_what_is_raised_in_another_process_arrives_whole(error: Exception) -> None:
+    for copied in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert (type(copied), copied.args, vars(copied)) == (type(error), error.args, vars(error))

@@ -1,5 +1,6 @@
 """A framework's models and a job, committed and rolled back as one, on the connection the framework has."""
 
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -12,9 +13,11 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from ectojob_py import Jobs
+from ectojob_py import Job, Jobs, Worker
 
 Conn = psycopg.Connection[Any]
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 class Base(DeclarativeBase): ...
@@ -62,6 +65,48 @@ def test_sqlalchemy(conn: Conn, dsn: str) -> None:
     assert everything(conn) == (["kept"], ["kept"])
 
 
+class Receipt(Base):
+    __tablename__ = "shop_receipt"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job: Mapped[int]
+
+
+def test_sqlalchemy_in_a_handler(conn: Conn, dsn: str) -> None:
+    [recipe] = re.findall(r"```python\n(from sqlalchemy .*?)```", (DOCS / "worker.md").read_text(), re.DOTALL)
+    documented: dict[str, Any] = {"Receipt": Receipt}
+    exec(recipe, documented)
+    perform, session_on = documented["perform"], documented["session_on"]
+    conn.execute("create table shop_receipt (id int generated always as identity, job bigint)")
+
+    def undoes(conn: Conn, job: Job) -> None:
+        with session_on(conn) as session:
+            session.add(Receipt(job=-1))
+            session.rollback()
+            session.add(Receipt(job=job.id))
+            session.commit()
+            session.add(Receipt(job=-2))  # and forgets it
+
+    def fails(conn: Conn, job: Job) -> None:
+        perform(conn, job)
+        raise ZeroDivisionError
+
+    def follows(conn: Conn, _job: Job) -> None:
+        with session_on(conn) as session, session.begin():
+            driver = session.connection().connection.driver_connection
+            Jobs(driver).enqueue("default", {"type": "perform"})
+
+    handlers = {"perform": perform, "undoes": undoes, "fails": fails, "follows": follows}
+    kinds = ["perform", "undoes", "fails", "follows", "perform"]
+    ids = Jobs(conn).enqueue_many("default", [{"type": kind} for kind in kinds], max_attempts=1)
+    Worker(dsn, perform=handlers, connections=1, until_empty=True).run()
+    [(failed, error)] = conn.execute("select id, last_error from jobs.job").fetchall()
+    assert (failed, "ZeroDivisionError" in error) == (ids[2], True)
+    done = [job for (job,) in conn.execute("select job from shop_receipt order by job")]
+    assert done[:-1] == [ids[0], ids[1], ids[4]]
+    assert done[-1] > ids[4]
+
+
 DJANGO = """
 import sys
 
@@ -86,6 +131,17 @@ class Order(models.Model):
 
 with connection.schema_editor() as editor:
     editor.create_model(Order)
+
+
+connection.close()
+try:
+    Jobs(connection.connection)
+except TypeError as error:
+    assert "connection.ensure_connection()" in str(error)
+else:
+    raise AssertionError("it took nothing")
+connection.ensure_connection()
+assert Jobs(connection.connection).next_due("default") is None
 
 
 def order(name):

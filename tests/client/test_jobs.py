@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import pickle
 from dataclasses import FrozenInstanceError, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,6 +38,23 @@ def test_a_job_travels_from_enqueue_to_complete(jobs: Jobs) -> None:
     assert (job.id, job.params, job.attempt) == (id, {"to": "joe"}, 1)
     jobs.complete(job.queue, job.id, job.attempt)
     assert jobs.claim_batch("default", 10) == []
+
+
+@pytest.mark.parametrize("kind", [psycopg.RawCursor, psycopg.ClientCursor])
+def test_the_connections_own_kind_of_cursor_does_not_matter(conn: Conn, jobs: Jobs, kind: Any) -> None:
+    conn.cursor_factory = kind
+    ids = [jobs.enqueue("default", {"to": "joe"}), *jobs.enqueue_many("default", [{"to": "50 %s"}])]
+    claimed = jobs.claim_batch("default", 10)
+    assert [(job.id, job.params) for job in claimed] == [(ids[0], {"to": "joe"}), (ids[1], {"to": "50 %s"})]
+    jobs.complete_batch("default", ids, [1, 1])
+
+
+def test_a_job_is_pickled_without_what_only_its_worker_can_set(jobs: Jobs) -> None:
+    jobs.enqueue("default", {"to": "joe"})
+    [job] = jobs.claim_batch("default", 1)
+    job.lease_lost.set()
+    copied = pickle.loads(pickle.dumps(job))
+    assert (copied, copied.params, copied.lease_lost.is_set()) == (job, {"to": "joe"}, False)
 
 
 FUNCTIONS = [name for name, _ in inspect.getmembers(Jobs, inspect.isfunction) if not name.startswith("_")]

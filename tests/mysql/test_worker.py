@@ -10,9 +10,10 @@ from typing import Any
 import pymysql
 import pytest
 from proxy import Proxy
+from pymysql.cursors import SSCursor
 from worker.waiting import until
 
-from ectojob_py import Job, Jobs, SetupError, Worker, attempt
+from ectojob_py import HandlerError, Job, Jobs, SetupError, Worker, attempt
 from ectojob_py.engine import NotNow
 from ectojob_py.errors import Locked
 from ectojob_py.identity import session_name
@@ -101,6 +102,81 @@ def test_a_handler_that_ends_its_transaction_fails(jobs: Jobs, ask: Ask, start: 
     until(lambda: row(ask, id)[0] == "FAILED")
     assert "leave that to the worker" in row(ask, id)[2]
     ask("drop table if exists sneaky")
+
+
+def reads_all(conn: Any, job: Job) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("call jobs.sneaky(%s)", [job.id])
+
+
+def reads_none(conn: Any, job: Job) -> None:
+    conn.query(f"call jobs.sneaky({job.id})")
+
+
+def streams(conn: Any, job: Job) -> None:
+    with conn.cursor(SSCursor) as cursor:
+        cursor.execute("call jobs.sneaky(%s)", [job.id])
+
+
+@pytest.mark.parametrize("call", [reads_all, reads_none, streams])
+def test_a_procedure_that_commits_after_rows_fails_its_job(jobs: Jobs, ask: Ask, start: Any, call: Any) -> None:
+    ask("create procedure sneaky(p bigint) begin select 1; insert into receipt values (p); commit; end")
+
+    def perform(conn: Any, job: Job) -> None:
+        writes_a_receipt(conn, job)
+        call(conn, job)
+
+    start(perform=perform)
+    id = jobs.enqueue("default", max_attempts=1)
+    try:
+        until(lambda: row(ask, id)[0] == "FAILED")
+        assert "ended the transaction with a statement" in row(ask, id)[2]
+    finally:
+        ask("drop procedure sneaky")
+
+
+@pytest.mark.parametrize("last", ["commit", "do 0", None])
+@pytest.mark.parametrize("wrong", ["create table jobs.receipt (job bigint)", "wrong"])
+def test_a_swallowed_error_hides_no_commit(jobs: Jobs, ask: Ask, start: Any, wrong: str, last: str | None) -> None:
+    def perform(conn: Any, job: Job) -> None:
+        writes_a_receipt(conn, job)
+        with conn.cursor() as cursor:
+            with suppress(pymysql.MySQLError):
+                cursor.execute(wrong)  # commits first, if it is DDL
+            if last:
+                cursor.execute(last)
+
+    start(perform=perform)
+    id = jobs.enqueue("default", max_attempts=1)
+    until(lambda: row(ask, id)[0] in ("FAILED", "gone"))
+    assert receipts(ask) == [id]
+    if wrong == "wrong" and last != "commit":
+        assert row(ask, id)[0] == "gone"
+    else:
+        assert "ended the transaction with a statement" in row(ask, id)[2]
+
+
+@pytest.mark.parametrize("statement", ["set autocommit = 1", "set @@session.autocommit = on"])
+def test_a_handler_that_sets_autocommit_fails_and_the_next_job_has_its_transaction(
+    jobs: Jobs, ask: Ask, start: Any, statement: str
+) -> None:
+    sessions = []
+
+    def perform(conn: Any, job: Job) -> None:
+        sessions.append(conn.thread_id())
+        if not job.params["sets"]:
+            writes_a_receipt(conn, job)
+            raise RuntimeError("rolled back")
+        with conn.cursor() as cursor, suppress(HandlerError):
+            cursor.execute(statement)
+
+    start(perform=perform, connections=1)
+    ids = jobs.enqueue_many("default", [{"sets": True}, {"sets": False}], max_attempts=1)
+    until(lambda: row(ask, ids[1])[0] == "FAILED")
+    assert "the handler set autocommit; its writes commit" in row(ask, ids[0])[2]
+    assert "rolled back" in row(ask, ids[1])[2]
+    assert receipts(ask) == []
+    assert len(set(sessions)) == 1
 
 
 @pytest.mark.parametrize("deed", ["commit", "rollback", "close", "begin"])

@@ -101,10 +101,19 @@ TEXTS = [
     "rollback",
     "abort",
 ]
+
+
+def by_a_factory(conn: Conn) -> None:
+    conn.cursor_factory = psycopg.ClientCursor
+    conn.execute("insert into effect values (%s); commit", ["factory"])
+
+
 DETOURS: dict[str, Act] = {
     "executemany": lambda conn: conn.cursor().executemany("commit", [()]),
     "client cursor": lambda conn: psycopg.ClientCursor(conn).execute("commit"),
     "raw cursor": lambda conn: psycopg.RawCursor(conn).execute("rollback"),
+    "bare cursor": lambda conn: psycopg.Cursor(conn).execute("insert into effect values ('bare'); commit"),
+    "cursor factory": by_a_factory,
     "pipeline": pipelines_a_commit,
     "stream": streams_a_commit,
 }
@@ -134,9 +143,10 @@ def test_a_statement_that_ends_the_transaction_fails_its_job(
         assert effects() == []
 
 
+@pytest.mark.parametrize("before", ["first", "after a write"])
 @pytest.mark.parametrize("detour", DETOURS)
-def test_no_other_way_to_send_it_completes_the_job(run: Run, effects: Effects, detour: str) -> None:
-    error = run(does(writes("before"), DETOURS[detour]))
+def test_no_other_way_to_send_it_completes_the_job(run: Run, detour: str, before: str) -> None:
+    error = run(DETOURS[detour] if before == "first" else does(writes("before"), DETOURS[detour]))
     assert error is not None
     assert f"HandlerError: the handler ended the transaction with a statement; {NOT_YOURS}" in error
 

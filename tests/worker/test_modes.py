@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections import Counter
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import nan
@@ -400,6 +401,41 @@ def of_both(conn: Conn, job: Job) -> None: ...
 def test_a_handler_that_cannot_be_called_so_is_refused_before_it_uses_up_attempts(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="can't be called as"):
         Worker("host=nowhere", **options)
+
+
+def with_a_yield(*_: object) -> Iterator[None]:
+    yield
+
+
+async def with_an_async_yield(*_: object) -> AsyncIterator[None]:
+    yield
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"perform": with_a_yield},
+        {"perform": {"good": of_both, "bad": partial(with_an_async_yield)}},
+        {"perform": with_a_yield, "transaction": False},
+        {"perform_batch": with_an_async_yield},
+    ],
+)
+def test_a_handler_of_which_a_call_runs_nothing_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="has a yield in it"):
+        Worker("host=nowhere", **options)
+
+
+@pytest.mark.usefixtures("one_server")
+@pytest.mark.parametrize("transaction", [True, False])
+@pytest.mark.parametrize("generator", [with_a_yield, with_an_async_yield])
+def test_a_generator_that_a_handler_returns_has_done_nothing(
+    receipts: Conn, start_worker: StartWorker, transaction: bool, generator: Any
+) -> None:
+    start_worker(perform=lambda *_: generator(), transaction=transaction)
+    Jobs(receipts).enqueue("default", max_attempts=1)
+    error = "select last_error from jobs.job where state = 'FAILED'"
+    until(lambda: receipts.execute(error).fetchone())
+    assert "HandlerError: the handler returned a generator" in str(receipts.execute(error).fetchone())
 
 
 @pytest.mark.parametrize("perform", [print, min, partial(of_both), lambda *_: None, lambda conn, job, how=None: None])
