@@ -18,6 +18,7 @@ drop procedure if exists check_queue;
 drop procedure if exists check_queue_name;
 drop procedure if exists check_retry_in;
 drop procedure if exists check_timeout;
+drop procedure if exists check_unfinished;
 drop procedure if exists begin_call;
 drop procedure if exists end_call;
 drop procedure if exists give_batch;

@@ -48,6 +48,7 @@ source support/check_queue.sql
 source support/check_queue_name.sql
 source support/check_retry_in.sql
 source support/check_timeout.sql
+source support/check_unfinished.sql
 source support/begin_call.sql
 source support/end_call.sql
 source support/give_batch.sql

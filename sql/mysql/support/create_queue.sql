@@ -25,6 +25,9 @@ begin
         );
     end;
 
+    if @ectojob_own then
+        call check_unfinished();
+    end if;
     call check_queue_name(p_queue);
     call check_max_attempts(p_max_attempts);
     call check_timeout('reservation_timeout', p_reservation_timeout);
