@@ -28,6 +28,7 @@ ERRORS: dict[int, type[psycopg.DatabaseError]] = {
     31003: QueueNotEmpty,
     31004: JobNotFailed,
     31022: psycopg.errors.InvalidParameterValue,
+    31025: psycopg.errors.InvalidTransactionState,
 }
 """What the procedures raise, by ``mysql_errno``: the classes, and so the SQLSTATEs, are those of PostgreSQL."""
 
@@ -48,6 +49,9 @@ DEFAULTS: dict[str, tuple[object, ...]] = {
 
 MISSING, FORBIDDEN = 1305, 1370
 """No such procedure, or no right to it: for a moment of a deploy, which drops it on MySQL and creates it again."""
+
+UNFINISHED = 31025
+"""The transaction of an earlier call is open, which was made without this class and interrupted."""
 
 LOCK_WAIT_TIMEOUT = 1205
 CONFLICTS = (1213, LOCK_WAIT_TIMEOUT, 1020)
@@ -96,7 +100,7 @@ class MysqlCalls:
                 return self._execute(statement, sent)
             except pymysql.MySQLError as error:
                 code, text = (*error.args, None, None)[:2]
-                if code in ERRORS:
+                if code in ERRORS and not (alone and code == UNFINISHED):
                     raise _refusal(code, str(text)) from error
                 if alone:
                     # A killed call can't end the transaction it began for itself, and the next would take it for ours.
@@ -104,7 +108,7 @@ class MysqlCalls:
                         self._execute("rollback and no chain no release", [])
                 missing = code == FORBIDDEN or (code == MISSING and "PROCEDURE" in str(text))
                 was_quiet, quiet = quiet, missing and not self._deploying()
-                owed = missing and not (was_quiet and quiet)
+                owed = code == UNFINISHED or (missing and not (was_quiet and quiet))
                 if not (owed or (alone and code in self._retried)) or time.monotonic() > deadline:
                     raise
                 if not quiet:  # else it is to make sure that it is missing for good

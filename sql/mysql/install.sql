@@ -34,6 +34,7 @@ source support/raise_batch_lost.sql
 source support/raise_invalid.sql
 source support/raise_lease_lost.sql
 source support/raise_not_failed.sql
+source support/raise_numbered.sql
 source support/raise_queue_not_empty.sql
 source support/raise_unknown_queue.sql
 source support/check_array.sql
@@ -47,6 +48,7 @@ source support/check_queue.sql
 source support/check_queue_name.sql
 source support/check_retry_in.sql
 source support/check_timeout.sql
+source support/check_unfinished.sql
 source support/begin_call.sql
 source support/end_call.sql
 source support/give_batch.sql

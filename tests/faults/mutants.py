@@ -584,8 +584,8 @@ MYSQL = [
     Mutant(
         "queue_depth: the youngest for the oldest",
         "views/queue_depth.sql",
-        "min(if(job.state",
-        "max(if(job.state",
+        "min(if(job.state = 'AVAILABLE'",
+        "max(if(job.state = 'AVAILABLE'",
         VIEWS % "queue_depth_counts_the_jobs_of_each_state",
     ),
     Mutant(

@@ -119,6 +119,89 @@ def test_a_killed_call_leaves_no_transaction_that_later_calls_would_fall_into(
     assert db.job(id)
 
 
+@pytest.fixture
+def interrupted(db: Db, connect: Connect, ask: Ask, blocked: Callable[[Connection], None]) -> Connection:
+    """An autocommit session whose call ended where the server runs no handler, and so left its transaction open."""
+    session, holder = connect(), connect(autocommit=False)
+    job = db.a_job("RESERVED")
+    db.jobs.enqueue_many("default", [{}, {}])
+    if "MariaDB" in ask("select version()")[0][0]:
+        ask("set sort_buffer_size = 1024", on=session)
+        with pytest.raises(pymysql.MySQLError, match="sort memory"):
+            ask("call claim_batch('default', 2, null)", on=session)
+        return session
+    Jobs(holder).release("default", job["id"], 0)
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(ask, "call begin_attempt('default', %s, 0)", job["id"], on=session)
+        blocked(session)
+        ask(f"kill query {session.thread_id()}")
+        with pytest.raises(pymysql.MySQLError, match="interrupted"):
+            call.result(20)
+    holder.rollback()
+    return session
+
+
+CALLS = [
+    "enqueue('default', '{}', null, null, null, null)", "enqueue_many('default', '[{}]', null, null, null, null)",
+    "enqueue_payload('default', 'x', null, null, null, null)", "reserve_batch('default', 1, null)",
+    "claim_batch('default', 1, null)", "begin_attempt('default', 1, 0)", "complete('default', 1, 1)",
+    "complete_batch('default', '[1]', '[1]')", "fail('default', 1, 1, null, null)", "extend('default', 1, 1, null)",
+    "`release`('default', 1, 1)", "activate_scheduled(null)", "reactivate_expired('default')", "requeue('default', 1)",
+    "remove('default', 1)", "create_queue('default', null, null, null, null)", "drop_queue('default', true)",
+    "pause_queue('default')", "resume_queue('default')",
+]  # fmt: skip
+
+
+def test_no_call_falls_into_the_transaction_that_an_interrupted_one_left(
+    db: Db, interrupted: Connection, ask: Ask
+) -> None:
+    """Whatever it did would be lost with the connection, though it returned."""
+    assert in_transaction(interrupted)
+    for call in CALLS:
+        with db.changes_nothing(), pytest.raises(pymysql.MySQLError, match="still open HINT: ROLLBACK") as caught:
+            ask(f"call {call}", on=interrupted)
+        assert caught.value.args[0] == 31025
+    with pytest.raises(psycopg.errors.InvalidTransactionState):
+        Jobs(interrupted).enqueue("default")
+    ask("rollback", on=interrupted)
+    for call in CALLS[:1] * 2:
+        [(id,)] = ask(f"call {call}", on=interrupted)
+        assert db.job(id)
+
+
+def test_the_client_ends_such_a_transaction_by_itself(db: Db, interrupted: Connection) -> None:
+    jobs = Jobs(interrupted)
+    id = jobs.enqueue("default")
+    assert not in_transaction(interrupted)
+    interrupted.close()
+    assert db.job(id)
+
+
+@pytest.mark.parametrize("end", ["rollback", "commit"])
+def test_after_an_interrupted_call_has_been_rolled_back_the_caller_has_transactions(
+    db: Db, interrupted: Connection, ask: Ask, end: str
+) -> None:
+    ask("rollback", on=interrupted)
+    before = len(db.all_jobs())
+    ask("start transaction", on=interrupted)
+    for _ in range(2):
+        ask(f"call {CALLS[0]}", on=interrupted)
+    ask(end, on=interrupted)
+    assert len(db.all_jobs()) - before == (2 if end == "commit" else 0)
+
+
+def test_after_a_refusal_the_caller_has_transactions(db: Db, conn: Connection, ask: Ask) -> None:
+    job = db.a_job("IN_PROGRESS")
+    with pytest.raises(pymysql.MySQLError, match="unknown queue"):
+        ask("call claim_batch('no such queue', 1, null)", on=conn)
+    with db.changes_nothing():
+        ask("start transaction", on=conn)
+        ask("call complete('default', %s, 1)", job["id"], on=conn)
+        for _ in range(2):
+            ask(f"call {CALLS[0]}", on=conn)
+        ask("rollback", on=conn)
+
+
 @pytest.mark.parametrize("completion", ["chain", "release"])
 def test_a_call_ends_its_own_transaction_whatever_the_session_does_after_a_commit(
     db: Db, connect: Connect, ask: Ask, completion: str

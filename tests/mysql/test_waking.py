@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pymysql
 import pytest
-from contract.harness import Db, Row
+from contract.harness import HOUR, Db, Row
 
 from ectojob_py import Jobs
 from ectojob_py.calls import calls_on
@@ -45,6 +45,8 @@ def fall_asleep(pool: ThreadPoolExecutor, conn: Connection, ask: Ask, queue: str
 WAKES: dict[str, Callable[[Db, Row, Row], object]] = {
     "enqueue": lambda db, held, failed: db.jobs.enqueue("default"),
     "enqueue_many": lambda db, held, failed: db.jobs.enqueue_many("default", [{}]),
+    "enqueue, for later": lambda db, held, failed: db.jobs.enqueue("default", schedule=db.now() + HOUR),
+    "fail": lambda db, held, failed: db.jobs.fail("default", held["id"], 1),
     "release": lambda db, held, failed: db.jobs.release("default", held["id"], 1),
     "requeue": lambda db, held, failed: db.jobs.requeue("default", failed["id"]),
     "resume_queue": lambda db, held, failed: db.jobs.resume_queue("default"),
@@ -57,6 +59,17 @@ def test_a_call_under_autocommit_wakes(db: Db, connect: Connect, pool: ThreadPoo
     held, failed = db.a_job("IN_PROGRESS"), db.a_job("FAILED")
     slept = fall_asleep(pool, connect(), ask)
     WAKES[name](db, held, failed)
+    assert slept.result() < 15
+
+
+def test_a_job_that_failed_for_good_wakes_nobody(db: Db, connect: Connect, pool: ThreadPoolExecutor, ask: Ask) -> None:
+    last, other = db.a_job("IN_PROGRESS", max_attempts=1), db.a_job("IN_PROGRESS")
+    waiter = connect()
+    slept = fall_asleep(pool, waiter, ask)
+    db.jobs.fail("default", last["id"], 1)
+    db.jobs.fail("default", last["id"], 1)
+    assert ask(ASLEEP, waiter.thread_id()) == [(1,)]
+    db.jobs.fail("default", other["id"], 1)
     assert slept.result() < 15
 
 

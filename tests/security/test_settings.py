@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import psycopg
+import pymysql
 import pytest
 from contract.harness import Db
 from mysql.servers import MYSQL
@@ -143,8 +144,7 @@ MYSQL_SETTINGS = [
     "foreign_key_checks = 0, unique_checks = 0",
     "optimizer_search_depth = 1, optimizer_prune_level = 0",
     "group_concat_max_len = 4",
-    "auto_increment_increment = 1",
-    "insert_id = 7",
+    "auto_increment_increment = 1000, auto_increment_offset = 7",
     "last_insert_id = 99",
     "completion_type = 1",
     "completion_type = 2",
@@ -161,3 +161,27 @@ def test_a_setting_changes_nothing_on_mysql(place: Place, sessions: dict[str, An
             if not place.denied(error):
                 raise
     assert life(sessions, db) == EXPECTED
+
+
+@on_mysql
+@pytest.mark.parametrize("which", ["0", "-1", "a job's that was", "9223372036854775807"])
+@pytest.mark.parametrize("function", ["enqueue", "enqueue_many", "enqueue_payload", "enqueue_id"])
+def test_nobody_chooses_a_jobs_id(place: Place, sessions: dict[str, Any], db: Db, function: str, which: str) -> None:
+    """A forgotten holder of the job that was could complete the one with its id; after the last id there is none."""
+    old = db.a_job("IN_PROGRESS")["id"]
+    db.jobs.complete("default", old, 1)
+    producer, id = sessions[PRODUCER], str(old) if "job" in which else which
+    place.execute(producer, f"set insert_id = {id}")
+    passed = {"enqueue_many": "'[{}, {}]'"}.get(function, "'{}'")
+    call = f"jobs.{function}('default', {passed}, null, null, null, null)"
+    before, refusal = db.snapshot(), ""
+    try:
+        place.execute(producer, f"{'select' if function == 'enqueue_id' else 'call'} {call}")
+    except pymysql.MySQLError as error:
+        refusal = str(error)
+    if refusal or id not in ("0", "-1"):  # MariaDB takes these for none
+        assert "insert_id is set" in refusal
+        assert db.snapshot() == before
+    next = db.jobs.enqueue("default")
+    assert old < next < old + 100
+    assert all(job["id"] > old for job in db.all_jobs())

@@ -15,16 +15,9 @@ comment 'Creates a queue and returns its settings; if it exists, changes the set
 seconds. null: the default for a new queue (5 attempts, 60, 300, 30), unchanged for an old one. Jobs already enqueued
 keep their max_attempts. Raises 22023.'
 begin
-    declare v_rule text character set utf8mb4;
-    declare exit handler for 3819, 4025  -- a check constraint, on MySQL and on MariaDB
-    begin
-        get diagnostics condition 1 v_rule = message_text;
-        call raise_invalid(
-            concat(quote(p_queue), ' is not a legal queue name (', regexp_substr(v_rule, 'queue_name_is_[a-z_]+'), ')'),
-            '1 to 48 printable bytes.'
-        );
-    end;
-
+    if @ectojob_own then
+        call check_unfinished();
+    end if;
     call check_queue_name(p_queue);
     call check_max_attempts(p_max_attempts);
     call check_timeout('reservation_timeout', p_reservation_timeout);

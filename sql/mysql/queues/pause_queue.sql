@@ -9,6 +9,9 @@ sql security definer
 modifies sql data
 comment 'Stops handing out jobs of a queue until resume_queue. Running jobs go on, enqueuing goes on. Raises JQ002.'
 begin
+    if @ectojob_own then
+        call check_unfinished();
+    end if;
     update queue set
         paused_at = coalesce(queue.paused_at, utc_timestamp(6)),
         updated_at = utc_timestamp(6)

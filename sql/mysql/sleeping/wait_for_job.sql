@@ -11,12 +11,18 @@ reads sql data
 comment 'Returns at once when a job of the queue can run; otherwise sleeps for so many seconds, or until wake
 interrupts it with error 1317, which means the same as returning: look for jobs. For a connection that does nothing
 else, under autocommit. It keeps one of 16 places from then on; a waiter without one is not woken and polls. Raises
-JQ002.'
+JQ002, 22023.'
 begin
     declare v_place integer default 1;
     declare v_name varchar(64) character set utf8mb4;
     declare v_queue varchar(48) character set utf8mb4;
 
+    if p_seconds is null or p_seconds < 0 then
+        call raise_invalid(
+            concat('seconds must be 0 or more, not ', coalesce(p_seconds, 'null')),
+            'It is how long to sleep, at most.'
+        );
+    end if;
     call check_queue(p_queue);
     set v_queue = p_queue;
     take_place: while v_place <= 16 do

@@ -15,6 +15,10 @@ it ends with end_call, and rolls back the one or to the other when anything rais
 begin
     declare continue handler for 1305 set p_own = true;
 
+    if @ectojob_own then
+        call check_unfinished();
+    end if;
+
     -- utc_timestamp() follows `set timestamp`, by which a caller could end the leases of others.
     set timestamp = default;
 
@@ -22,6 +26,7 @@ begin
     savepoint ectojob;
     release savepoint ectojob;  -- 1305: it never was, as under autocommit a savepoint ends with its statement
     if p_own then
+        set @ectojob_own = true;  -- until end_call
         set transaction isolation level read committed;
         start transaction;
     end if;

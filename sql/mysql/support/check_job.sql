@@ -1,4 +1,4 @@
--- What enqueue and enqueue_many ask of their optional arguments.
+-- What enqueue and enqueue_many ask of their optional arguments, and of the session.
 
 /*!80000 drop procedure if exists check_job */ //
 
@@ -9,7 +9,8 @@ create /*M! or replace */ procedure check_job(
 )
 sql security invoker
 contains sql
-comment 'Internal. 22023 for a schedule, max_attempts or notify that cannot be stored; null is always legal.'
+comment 'Internal. 22023 for a schedule, max_attempts or notify that cannot be stored; null is always legal. 22023 in a
+session that has set insert_id, as anyone may.'
 begin
     call check_max_attempts(p_max_attempts);
     if p_schedule < '1000-01-01' or p_schedule >= '9999-01-01' then
@@ -23,5 +24,8 @@ begin
             concat('notify is ', length(p_notify), ' bytes long'),
             'It may have 7999 bytes: send a key, and keep the data in a table.'
         );
+    end if;
+    if @@insert_id <> 0 then
+        call raise_numbered();
     end if;
 end

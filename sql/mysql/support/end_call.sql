@@ -13,10 +13,13 @@ needs to wake.'
 begin
     if p_own then
         commit and no chain no release;
-        begin
-            -- The jobs are safe by now, and a wake-up decides nothing, so that whatever hinders it must not be raised.
-            declare continue handler for sqlexception begin end;
-            call wake(p_queue);
-        end;
+        set @ectojob_own = null;
+        if p_queue is not null then
+            begin
+                -- The jobs are safe by now, and a wake-up decides nothing: whatever hinders it must not be raised.
+                declare continue handler for sqlexception begin end;
+                call wake(p_queue);
+            end;
+        end if;
     end if;
 end

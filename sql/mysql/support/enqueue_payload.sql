@@ -15,6 +15,11 @@ modifies sql data
 comment 'enqueue for a job whose params are bytes, of any format: {"payload": "<base64>"}. Read them with
 from_base64, or job.payload in Python. The other arguments are those of enqueue. Raises JQ002, 22023.'
 begin
+    declare exit handler for 1301 call raise_invalid(
+        concat('payload is ', length(p_payload), ' bytes long'),
+        concat('Its base64 may have ', @@max_allowed_packet, ', which is max_allowed_packet.')
+    );
+
     if p_payload is null then
         call raise_invalid('payload must not be null', 'Pass bytes, or call enqueue.');
     end if;

@@ -25,6 +25,8 @@ begin
         call raise_unknown_queue(p_queue);
     end if;
 
+    set last_insert_id = 0;  -- it would stay what it was if the job had number 0, see below
+
     -- Not in one statement with the select: that would lock the queue's row, and all other enqueuers out.
     insert into job (queue, state, priority, schedule, max_attempts, params, notify, inserted_at, updated_at)
     values (
@@ -39,4 +41,7 @@ begin
         v_now
     );
     set p_id = last_insert_id();
+    if p_id = 0 then  -- MySQL: insert_id was set to 0, and says so no more than one that isn't set
+        call raise_numbered();
+    end if;
 end

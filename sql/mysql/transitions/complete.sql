@@ -12,6 +12,9 @@ modifies sql data
 comment 'Ends a job that succeeded. Call it in the transaction that holds the handler''s writes, and roll back when it
 raises JQ001: someone else has the job by now.'
 begin
+    if @ectojob_own then
+        call check_unfinished();
+    end if;
     delete from job
     where job.queue = p_queue
         and job.id = p_id

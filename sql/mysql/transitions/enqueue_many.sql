@@ -20,6 +20,7 @@ begin
     declare v_now datetime(6);
     declare v_token bigint unsigned default uuid_short();
     declare v_max_attempts integer;
+    declare v_first bigint;
     declare exit handler for sqlexception
     begin
         begin
@@ -52,6 +53,11 @@ begin
         v_now
     from json_table(p_params, '$[*]' columns (place for ordinality, params json path '$')) as item
     order by item.place;
+
+    select min(job.id) into v_first from job where job.token = v_token;
+    if v_first = 0 then  -- see insert_job
+        call raise_numbered();
+    end if;
 
     select job.id from job where job.token = v_token order by job.id;
     call end_call(v_own, p_queue);

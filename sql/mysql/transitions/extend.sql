@@ -15,7 +15,7 @@ already; null: as if the attempt began now. No row: someone else has the job by 
 begin
     declare v_own, v_paused boolean;
     declare v_reservation_timeout, v_execution_timeout, v_retry_timeout decimal(30, 6);
-    declare v_id bigint default p_id;
+    declare v_id bigint;
     declare exit handler for sqlexception
     begin
         begin
@@ -29,22 +29,25 @@ begin
     call check_timeout('by', p_by);
     call queue_settings(p_queue, v_reservation_timeout, v_execution_timeout, v_retry_timeout, v_paused);
 
+    -- Not told by row_count(), which counts no row that stays what it was.
+    select job.id into v_id
+    from job
+    where job.queue = p_queue
+        and job.id = p_id
+        and job.attempt = p_attempt
+        and job.state = 'IN_PROGRESS'
+    for update;
+
+    if v_id is null then
+        call check_key(p_queue, p_id, p_attempt);
+    end if;
     update job set
         expires = if(
             p_by is null,
             greatest(job.expires, utc_timestamp(6) + interval v_execution_timeout * p_attempt second),
             greatest(job.expires, utc_timestamp(6)) + interval p_by second
-        ),
-        updated_at = utc_timestamp(6)
-    where job.queue = p_queue
-        and job.id = p_id
-        and job.attempt = p_attempt
-        and job.state = 'IN_PROGRESS';
-
-    if row_count() = 0 then
-        call check_key(p_queue, p_id, p_attempt);
-        set v_id = null;
-    end if;
+        )
+    where job.queue = p_queue and job.id = v_id;
     call give_job(p_queue, v_id);
     call end_call(v_own, null);
 end

@@ -18,6 +18,7 @@ begin
     declare v_own, v_paused boolean;
     declare v_reservation_timeout, v_execution_timeout, v_retry_timeout decimal(30, 6);
     declare v_id bigint default p_id;
+    declare v_retried boolean;
     declare exit handler for sqlexception
     begin
         begin
@@ -52,5 +53,8 @@ begin
         set v_id = null;
     end if;
     call give_job(p_queue, v_id);
-    call end_call(v_own, null);
+
+    -- Not that it could run: workers ask next_due anew, as for a new SCHEDULED job.
+    select count(*) into v_retried from job where job.queue = p_queue and job.id = v_id and job.state = 'RETRY';
+    call end_call(v_own, if(v_retried, p_queue, null));
 end

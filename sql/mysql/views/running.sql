@@ -1,7 +1,8 @@
 -- Who holds what.
 --
 -- Jobs that a worker holds: RESERVED, or IN_PROGRESS with its handler running. held_for and lease_left are in seconds;
--- lease_left is negative when its worker is gone, and the next sweep takes the job back.
+-- held_for goes on when a lease is extended; lease_left is negative when its worker is gone, and the next sweep takes
+-- the job back.
 
 create or replace sql security definer view running as
 select

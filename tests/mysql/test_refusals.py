@@ -1,0 +1,87 @@
+"""What the servers would let through, or tell in words of their own."""
+
+import psycopg
+import pymysql
+import pytest
+from contract.harness import Db
+from contract.test_queues import ILLEGAL
+
+from .conftest import Ask, Connect
+
+NO_SUCH_VARIABLE = 1193
+
+
+@pytest.fixture(params=["nothing", "check_constraint_checks = 0", "max_error_count = 0"])
+def unchecked(request: pytest.FixtureRequest, db: Db, ask: Ask) -> Db:
+    """The words of the contract, in a session that has set what anyone may."""
+    try:
+        ask(f"set {request.param}" if "=" in request.param else "do 0", on=db.conn)
+    except pymysql.MySQLError as error:
+        if error.args[0] != NO_SUCH_VARIABLE:
+            raise
+        pytest.skip("MariaDB alone has it")
+    return db
+
+
+@pytest.mark.parametrize("name", ILLEGAL, ids=ascii)
+def test_an_illegal_name_is_refused_whatever_the_session_says_of_constraints(unchecked: Db, name: str) -> None:
+    with unchecked.refuses("22023"):
+        unchecked.jobs.create_queue(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("emails.completed", r"may not end in \.completed"), (" emails", "no space"), ("", "1 to 48")]
+)
+def test_the_hint_says_what_is_wrong_with_a_name(db: Db, name: str, hint: str) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match=hint):
+        db.jobs.create_queue(name)
+
+
+def test_names_are_told_from_channels_by_case(db: Db) -> None:
+    db.jobs.create_queue("emails.COMPLETED")
+
+
+@pytest.mark.parametrize(
+    ("call", "argument", "value"),
+    [
+        *[("enqueue", 0, params) for params in ("[]", "1", "x", '"x"', "null", None, "{", "")],
+        *[("enqueue_many", 0, params) for params in ("[1]", "[{}, null]", "[[]]", "{}", None)],
+        *[("enqueue", 1, moment) for moment in ("0999-12-31", "9999-01-01")],
+        *[("enqueue", 2, attempts) for attempts in (0, -1, 10_001)],
+        ("enqueue", 4, "x" * 8000),
+        ("create_queue", 0, 0),
+        *[("create_queue", number, 0) for number in (1, 2, 3)],
+    ],
+)
+def test_a_row_is_legal_whatever_the_session_says_of_constraints(
+    unchecked: Db, call: str, argument: int, value: object
+) -> None:
+    passed: list[object] = [{"enqueue": "{}", "enqueue_many": "[{}]"}.get(call), None, None, None, None]
+    passed[argument] = value
+    with unchecked.refuses("22023"):
+        unchecked.raw.value(call, "default", *passed[: 4 if call == "create_queue" else 5])
+
+
+@pytest.mark.parametrize("seconds", [None, -1, -0.000001])
+def test_nobody_sleeps_for_less_than_no_time(db: Db, seconds: float | None) -> None:
+    with db.refuses("22023"):
+        db.raw.value("wait_for_job", "default", seconds)
+
+
+def test_there_is_no_queue_null_to_wake(db: Db) -> None:
+    with db.refuses("22023"):
+        db.raw.value("wake", None)
+
+
+def test_a_payload_whose_base64_the_server_cannot_hold_is_a_bad_argument(db: Db, connect: Connect, ask: Ask) -> None:
+    [(before,)] = ask("select @@global.max_allowed_packet")
+    ask("set global max_allowed_packet = 1048576")
+    try:
+        session = connect()
+    finally:
+        ask("set global max_allowed_packet = %s", before)
+    call = "call enqueue_payload('default', repeat('x', %s), null, null, null, null)"
+    with db.changes_nothing(), pytest.raises(pymysql.MySQLError, match=r"780000 bytes long HINT: .* 1048576") as caught:
+        ask(call, 780_000, on=session)
+    assert caught.value.args[0] == 31022
+    assert ask(call, 770_000, on=session)
