@@ -1,5 +1,6 @@
 """The connections on which a worker runs handlers."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -15,6 +16,11 @@ READ_COMMITTED = "set session transaction isolation level read committed"
 """At REPEATABLE READ a claim leaves gap locks, and enqueuers wait for them."""
 
 READ_ONLY = 1290
+
+_BEGINS_ANOTHER = re.compile(
+    r"\s*(begin|start\s+transaction|(commit|rollback)\s+(work\s+)?and\s+chain)\b", re.IGNORECASE
+)
+"""What ends a transaction, and has another one open when the server tells."""
 
 
 class HandlerConnection(Guard, pymysql.Connection):
@@ -55,6 +61,10 @@ class HandlerConnection(Guard, pymysql.Connection):
 
     def query(self, sql: Any, unbuffered: bool = False) -> int:
         """Run a statement, and look whether it ended the transaction: COMMIT does, and so does any DDL."""
+        if self._in_transaction() and _BEGINS_ANOTHER.match(
+            sql if isinstance(sql, str) else sql[:100].decode("latin1")
+        ):
+            self.refuse(ENDED)
         with self._watched():
             return super().query(sql, unbuffered)
 

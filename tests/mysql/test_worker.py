@@ -90,7 +90,13 @@ def test_a_failing_handler_leaves_nothing_but_its_error(jobs: Jobs, ask: Ask, st
     assert receipts(ask) == []
 
 
-@pytest.mark.parametrize("statement", ["commit", "rollback", "create table if not exists jobs.sneaky (id int)"])
+ENDINGS = [
+    "commit", "rollback", "create table if not exists jobs.sneaky (id int)",
+    "begin", " Start  transaction read only", "commit and chain", "rollback work and chain",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", ENDINGS)
 def test_a_handler_that_ends_its_transaction_fails(jobs: Jobs, ask: Ask, start: Any, statement: str) -> None:
     def perform(conn: Any, job: Job) -> None:
         with conn.cursor() as cursor:
@@ -101,6 +107,7 @@ def test_a_handler_that_ends_its_transaction_fails(jobs: Jobs, ask: Ask, start: 
     id = jobs.enqueue("default", max_attempts=1)
     until(lambda: row(ask, id)[0] == "FAILED")
     assert "leave that to the worker" in row(ask, id)[2]
+    assert receipts(ask) == ([id] if statement[:6] in ("commit", "create") and "chain" not in statement else [])
     ask("drop table if exists sneaky")
 
 
