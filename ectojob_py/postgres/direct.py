@@ -74,4 +74,5 @@ def _name(schema: str) -> bytes:
 
 @cache
 def _statement(schema: str) -> bytes:
-    return sql.SQL("select from {}($1, $2, $3)").format(sql.Identifier(schema, "complete")).as_bytes()
+    """Write it without FROM, which would have the server keep the result of a function before it returns it."""
+    return sql.SQL("select {}($1, $2, $3)").format(sql.Identifier(schema, "complete")).as_bytes()
