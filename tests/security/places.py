@@ -27,7 +27,7 @@ MAY_CALL = {
     PRODUCER: ENQUEUING | {"version"},
     WORKER: TAKING | ENDING | SWEEPING | WATCHING | {"version"},
     READER: WATCHING | {"version"},
-    ADMIN: SWEEPING | WATCHING | MANAGING | {"version"},
+    ADMIN: SWEEPING | WATCHING | MANAGING | {"release", "version"},
     STRANGER: set[str](),
 }
 """Which functions each role is for: the specification of ``grants.sql``."""

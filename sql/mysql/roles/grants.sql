@@ -10,7 +10,7 @@ grant execute on procedure `jobs`.`complete` to `jobs_worker`;
 grant execute on procedure `jobs`.`complete_batch` to `jobs_worker`;
 grant execute on procedure `jobs`.`fail` to `jobs_worker`;
 grant execute on procedure `jobs`.`extend` to `jobs_worker`;
-grant execute on procedure `jobs`.`release` to `jobs_worker`;
+grant execute on procedure `jobs`.`release` to `jobs_worker`, `jobs_admin`;
 grant execute on procedure `jobs`.`wait_for_job` to `jobs_worker`;
 grant execute on procedure `jobs`.`activate_scheduled` to `jobs_worker`, `jobs_admin`;
 grant execute on procedure `jobs`.`reactivate_expired` to `jobs_worker`, `jobs_admin`;
