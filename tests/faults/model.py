@@ -84,7 +84,9 @@ class Model:
         return row
 
     def _move(self, row: Row, **changes: Any) -> Row:
-        self.changes[row["id"]] = moved = {**row, "updated_at": self.now, **changes}
+        moved = {**row, "updated_at": self.now, **changes}
+        if moved != row:
+            self.changes[row["id"]] = moved
         return {**moved}
 
     def _gone(self, row: Row) -> None:

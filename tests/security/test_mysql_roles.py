@@ -74,7 +74,7 @@ def test_they_come_stay_and_go(dsn: str, ask: Ask) -> None:
         migrate(dsn, DATABASE, roles=roles)
         assert definers(ask) == {"jobs_eu_owner@localhost"}
         assert accounts(ask) == {f"{DATABASE}_{role}" for role in ("owner", "producer", "worker", "reader", "admin")}
-        assert len(grants(ask)) == 43
+        assert len(grants(ask)) == 44
     migrate(dsn, DATABASE, roles=False)
     assert sorted(ask(OBJECTS, DATABASE, DATABASE)) == sorted(plain)
     assert grants(ask) == set()
