@@ -16,7 +16,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME")]
 
 _QUERY = """
     select queue, paused_at, scheduled, available, reserved, in_progress, retry, failed, oldest_available,
-        max_attempts, reservation_timeout, execution_timeout, retry_timeout
+        longest_running, next_due, max_attempts, reservation_timeout, execution_timeout, retry_timeout
     from {schema}.queue_depth
     where queue = coalesce(%(queue)s, queue)
     order by queue
@@ -30,6 +30,7 @@ _DEPTH = [
     Column("retry", lambda row: row["retry"], number=True),
     Column("failed", lambda row: row["failed"], number=True),
     Column("oldest", lambda row: spoken(row["oldest_available"]), number=True),
+    Column("longest", lambda row: spoken(row["longest_running"]), number=True),
     Column("", lambda row: "paused" if row["paused_at"] else ""),
 ]
 _SETTINGS = [

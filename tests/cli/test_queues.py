@@ -1,5 +1,7 @@
 """``ectojob queues`` and ``ectojob queue ...``."""
 
+from datetime import UTC, datetime
+
 from contract.harness import Db
 
 from cli.conftest import Command
@@ -29,6 +31,8 @@ def test_depth(ectojob: Command, db: Db) -> None:
     counts = {name: default[name] for name in ("scheduled", "available", "reserved", "in_progress", "retry", "failed")}
     assert counts == {"scheduled": 1, "available": 2, "reserved": 0, "in_progress": 1, "retry": 0, "failed": 0}
     assert 0 < default["oldest_available"] < 60
+    assert 0 < default["longest_running"] < 60
+    assert datetime.fromisoformat(default["next_due"]) > datetime.now(UTC)
     assert (default["paused_at"], emails["oldest_available"]) == (None, None)
     assert "T" in emails["paused_at"]
 
