@@ -136,6 +136,13 @@ POSTGRES = [
         STATES % "extend_stale-IN_PROGRESS",
     ),
     Mutant(
+        "extend: as if the attempt had just begun",
+        "transitions/extend.sql",
+        "        end\n    from queue",
+        "        end,\n        updated_at = clock_timestamp()\n    from queue",
+        "contract/test_extend.py::test_nothing_but_expires_changes[{db}]",
+    ),
+    Mutant(
         "extend: a lease can be shortened",
         "transitions/extend.sql",
         "then greatest(job.expires, clock_timestamp() + queue.execution_timeout * job.attempt)",
@@ -353,6 +360,21 @@ POSTGRES = [
         "    if not found then\n",
         "    if false then\n",
         ORDERS % "drop_queue-drop_queue",
+    ),
+    Mutant(
+        "queue_depth: no jobs of a queue that was dropped",
+        "views/queue_depth.sql",
+        "full join job",
+        "left join job",
+        VIEWS % "queue_depth_counts_the_jobs_of_a_queue_that_was_dropped",
+    ),
+    Mutant(
+        "an interval takes days from months",
+        "support/check_timeout.sql",
+        "    if check_timeout.value is not null then\n",
+        "    if false then\n",
+        "postgres/test_arguments.py::test_an_interval_that_no_lease_has_is_refused"
+        "[{db}-claim_batch('default', 1, %s)-1 month -29 days]",
     ),
     Mutant(
         "failed: the first failure first",
