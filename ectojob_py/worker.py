@@ -17,6 +17,7 @@ from ectojob_py.options import Options, check_grace, duration_of, handlers_of, l
 from ectojob_py.release import check_release, release
 from ectojob_py.shift import Shift
 from ectojob_py.signals import heard
+from ectojob_py.wording import brief
 
 _FEW = 20
 """Connections that a worker opens at most when it isn't told: a server has 100 by default, and others want some."""
@@ -195,14 +196,15 @@ class Worker:
                     self._go_on(listener)
                     return shift.serve(listener)
             except self._engine.Error as error:
+                said = brief(str(error))
                 if shift.over:
                     if shift.held:
-                        self._log.warning("%d jobs are left behind until their leases end: %s", shift.held, error)
+                        self._log.warning("%d jobs are left behind until their leases end: %s", shift.held, said)
                     return shift.held
                 if monotonic() > connected_at + _STEADY:
                     failures = 0
                 what = "lost the database" if self._engine.is_lost(error) else "a call failed"
-                self._log.warning("%s, trying again: %s", what, str(error).strip())
+                self._log.warning("%s, trying again: %s", what, said)
                 shift.pause(min(5.0, 0.1 * 2 ** min(failures, 6)) * random.uniform(0.5, 1))
                 failures += 1
 
