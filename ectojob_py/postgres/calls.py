@@ -21,7 +21,7 @@ class PostgresCalls:
     def value(self, function: str, *args: object) -> Any:
         """Return the one value; of a function that returns nothing, nothing useful."""
         with self._cursor(scalar_row) as cursor:
-            cursor.execute(select(None, self._schema, function, len(args)), adapt(args, self._conn))
+            cursor.execute(select("*", self._schema, function, len(args)), adapt(args, self._conn))
             return cursor.fetchone()
 
     def values(self, function: str, *args: object) -> list[Any]:

@@ -26,17 +26,17 @@ def _job(values: Sequence[Any]) -> Job:
 
 
 @cache
-def select(columns: LiteralString | None, schema: str, function: str, arity: int) -> bytes:
-    """Return the statement as psycopg sends it: to compose it for every call takes longer than to send it.
-
-    ``columns``: ``None``: the one value of a function that returns no set. In FROM the server would keep it first.
-    """
-    call = sql.SQL("{}({})").format(
-        sql.Identifier(schema.replace("%", "%%"), function), sql.SQL(", ").join([sql.Placeholder()] * arity)
+def select(columns: LiteralString, schema: str, function: str, arity: int) -> bytes:
+    """Return the statement as psycopg sends it: to compose it for every call takes longer than to send it."""
+    return (
+        sql.SQL("select {} from {}({})")
+        .format(
+            sql.SQL(columns),
+            sql.Identifier(schema.replace("%", "%%"), function),
+            sql.SQL(", ").join([sql.Placeholder()] * arity),
+        )
+        .as_bytes()
     )
-    if columns is None:
-        return sql.SQL("select {}").format(call).as_bytes()
-    return sql.SQL("select {} from {}").format(sql.SQL(columns), call).as_bytes()
 
 
 def adapt(args: tuple[object, ...], conn: AdaptContext) -> list[object]:
