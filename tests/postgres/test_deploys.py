@@ -276,6 +276,23 @@ def test_what_somebody_else_deploys_belongs_to_the_owner(conn: Conn, deploy: Dep
         assert conn.execute(owners.encode()).fetchall() == [(owner,)]
 
 
+def test_what_others_keep_in_the_schema_stays_theirs(conn: Conn, deploy: Deploy) -> None:
+    conn.execute("drop schema jobs cascade")
+    with a_login(conn) as owner:
+        conn.execute(sql.SQL("create schema jobs authorization {}").format(sql.Identifier(owner)))
+        deploy(owner)
+        conn.execute(
+            "create role keeper; create view jobs.report as select 1 as one; alter view jobs.report owner to keeper"
+        )
+        try:
+            deploy(owner)
+            deploy()
+            whose = conn.execute("select pg_get_userbyid(relowner) from pg_class where relname = 'report'").fetchall()
+            assert whose == [("keeper",)]
+        finally:
+            conn.execute("drop owned by keeper; drop role keeper")
+
+
 def test_who_may_not_deploy_is_told_so(conn: Conn, deploy: Deploy) -> None:
     before = snapshot(conn)
     with a_login(conn) as nobody, pytest.raises(Refused, match="permission denied for schema jobs"):
