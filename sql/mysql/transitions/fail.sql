@@ -54,7 +54,7 @@ begin
     end if;
     call give_job(p_queue, v_id);
 
-    -- Not that it could run: workers ask next_due anew, as for a new SCHEDULED job.
+    -- Not that it could run: workers ask next_due again, as for a new SCHEDULED job.
     select count(*) into v_retried from job where job.queue = p_queue and job.id = v_id and job.state = 'RETRY';
     call end_call(v_own, if(v_retried, p_queue, null));
 end
