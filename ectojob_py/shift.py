@@ -96,7 +96,7 @@ class Shift:
             )
             self._looking |= awake
             for queue in rescheduled:
-                self._sweep_at[queue] = min(self._sweep_at[queue], self._swept_at.get(queue, 0.0) + _OVERDUE_PAUSE)
+                self._sweep_soon(queue)
 
     def _open(self, engine: Engine) -> tuple[Stock[Any], Hands]:
         options = self._options
@@ -148,6 +148,10 @@ class Shift:
             self._sweep_at[queue] = monotonic() + min(idle, inf if due_in is None else max(_OVERDUE_PAUSE, due_in))
             self._absent.discard(queue)
             self._looking.add(queue)
+
+    def _sweep_soon(self, queue: str) -> None:
+        """Sweep, and ask when to sweep next: something else may be due by now, or sooner than it was."""
+        self._sweep_at[queue] = min(self._sweep_at[queue], self._swept_at.get(queue, 0.0) + _OVERDUE_PAUSE)
 
     def _miss(self, queue: str, error: UnknownQueue) -> None:
         """Go on without a queue that was dropped, and look now and then whether it is there again."""
@@ -214,10 +218,12 @@ class Shift:
 
     def _report(self, jobs: Jobs) -> None:
         for report in self._setbacks.tell(jobs):
+            queue = report.job.queue
             self._leases.drop(report.job)
             if report.outcome is Outcome.NOT_RUN:
-                queue = report.job.queue
                 self._sweep_at[queue] = min(self._sweep_at[queue], monotonic() + _BREATH)
+            else:
+                self._sweep_soon(queue)  # it is due again, and whoever says so isn't told itself
 
     def _give_back(self, listener: Listener) -> int:
         """Release what still runs; a handler that ends after all finds its lease lost, and rolls back.

@@ -32,6 +32,7 @@ def groups(lab: Lab, size: Size) -> Iterator[Group]:
                     how,
                     INSERT,
                 ),
+                Contestant("jobs.enqueue, scheduled", partial(run, "enqueue_scheduled.sql"), how, INSERT),
                 Contestant("INSERT, trigger notifies always", partial(run, "notify.sql"), how, INSERT),
             ],
         )

@@ -21,6 +21,9 @@ from ectojob_py.postgres.heartbeat import LivelyConnection
 from ectojob_py.postgres.sleeper import Sleeper
 from ectojob_py.release import release
 
+_SCHEDULED = ".scheduled"
+"""How the channel ends on which workers are told that the next due moment may have changed."""
+
 _UNLIMITED = """
 select pg_catalog.set_config(name, '0', false) from pg_catalog.pg_settings
 where name in ('statement_timeout', 'transaction_timeout')
@@ -37,7 +40,7 @@ class Listener:
         """Connect and listen. ``is_late``: whether there is no time left to wait for a call that the server is at."""
         self._schema = schema
         self._channels = {
-            f"{schema}.{queue}{suffix}": (queue, suffix) for queue in queues for suffix in ("", ".scheduled")
+            f"{schema}.{queue}{suffix}": (queue, suffix) for queue in queues for suffix in ("", _SCHEDULED)
         }
         self._conn = LivelyConnection.connect(with_defaults(dsn), autocommit=True)
         self._conn.is_late = is_late
@@ -80,7 +83,8 @@ class Listener:
 
     def claim(self, queue: str, demand: int, execution_timeout: timedelta | None) -> list[Job]:
         """Take up to ``demand`` jobs; after fewer, ``wait`` returns the queue once it is worth a look again."""
-        self._sleepers[queue].looking()
+        if self._sleepers[queue].looking():
+            self._heard.add((queue, _SCHEDULED))
         claimed = self._frontiers[queue].claim(demand, execution_timeout)
         if claimed:
             self._sleepers[queue].found()

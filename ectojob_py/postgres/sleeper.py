@@ -80,15 +80,19 @@ class Sleeper:
         self._woken_at = now
         return True
 
-    def looking(self) -> None:
-        """It is about to look: by then it knows whether it must look again."""
-        if self._asleep and self._blind_to is not None:
-            if self._call(self._in_flight, self._blind_to):
-                now = monotonic()
-                self.look_at = now + min(_LONGEST_BLIND, max(LINGER, (now - self._asleep_at) / 4))
-                return
-            self._blind_to = None
+    def looking(self) -> bool:
+        """It is about to look, and by then knows whether it must look again.
+
+        Return whether a scheduled job may have come, too, without its being told, so that it has to ask ``next_due``.
+        """
+        now = monotonic()
+        blind, by_itself = self._asleep and self._blind_to is not None, self.look_at <= now
         self.look_at = inf
+        if blind and self._call(self._in_flight, self._blind_to):
+            self.look_at = now + min(_LONGEST_BLIND, max(LINGER, (now - self._asleep_at) / 4))
+            return by_itself  # not when it asked, and looks again because of that
+        self._blind_to = None
+        return blind
 
     def found(self) -> None:
         """It found a job."""

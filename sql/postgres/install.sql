@@ -89,6 +89,7 @@ select not exists (select from migration where id = '0006_job_pkey_room') as pen
 \ir support/check_timeout.sql
 \ir support/announce.sql
 \ir support/complete_rest.sql
+\ir support/is_former_worker.sql
 \ir support/someone_sleeps.sql
 \ir support/lock_available.sql
 \ir support/payload_params.sql
@@ -170,7 +171,6 @@ select not exists (select from migration where id = '0006_job_pkey_room') as pen
 
 \ir deploy/lock_relations.sql
 \ir triggers/wake_on_insert.sql
-\ir triggers/tell_on_insert.sql
 
 \ir views/queue_depth.sql
 \ir views/job_state.sql

@@ -280,16 +280,16 @@ POSTGRES = [
     Mutant(
         "wake_on_insert: whatever the state",
         "triggers/wake_on_insert.sql",
-        "new.state = 'AVAILABLE'",
-        "true",
+        "if new.state = 'AVAILABLE'",
+        "if true",
         "postgres/test_wakeups.py::test_one_insert_wakes_each_queue_once[{db}]",
     ),
     Mutant(
         "wake_on_insert: when nobody sleeps",
         "triggers/wake_on_insert.sql",
-        "    and not (",
-        "    and (",
-        "postgres/test_wakeups.py::test_nobody_is_woken_who_does_not_sleep[{db}-enqueue of AVAILABLE]",
+        "    not (\n",
+        "    (\n",
+        "postgres/test_wakeups.py::test_nobody_is_told_who_does_not_sleep[{db}-enqueue of AVAILABLE]",
     ),
     Mutant(
         "enqueue: a schedule is ignored",

@@ -73,7 +73,7 @@ API = {
 }
 ECTOJOB_API = ("create_ectojob_view", "drop_ectojob_view", "adopt", "unadopt")
 """They make, rename and drop relations of the caller's, and so run with the caller's rights."""
-TRIGGERS = ("wake_on_insert", "tell_on_insert", "ectojob_insert", "ectojob_update", "ectojob_delete", "ectojob_wake")
+TRIGGERS = ("wake_on_insert", "ectojob_insert", "ectojob_update", "ectojob_delete", "ectojob_wake")
 WHOLE = ("drop_queue", "ectojob_census", "ectojob_expose", "ectojob_give_back", "ectojob_return_plan")
 """They read whole queues."""
 NAMES_RELATIONS = {path.stem for path in (SQL / "ectojob").glob("*.sql")}

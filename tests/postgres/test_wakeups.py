@@ -172,19 +172,21 @@ def test_every_job_of_a_sweep_sends_its_own_and_wakes_once(db: Db, ear: Ear) -> 
 # Only when somebody sleeps
 
 
-@pytest.mark.parametrize("case", [case for case, (_, sent) in SENDS.items() if WAKE in sent], ids=" of ".join)
-def test_nobody_is_woken_who_does_not_sleep(db: Db, ear: Ear, case: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    "case", [case for case, (_, sent) in SENDS.items() if {WAKE, SLEEP_ANEW} & {*sent}], ids=" of ".join
+)
+def test_nobody_is_told_who_does_not_sleep(db: Db, ear: Ear, case: tuple[str, str]) -> None:
     ear.wakes_up()
     call, expected = SENDS[case]
     *clock, state = case[1].split()
-    job = db.a_job(state)
+    job = db.a_job(state, notify="hello")
     if "due" in clock:
         db.let_schedule_come(job["id"])
     if "expired" in clock:
         db.let_lease_end(job["id"])
     ear.heard(db)
     call(db, job)
-    assert ear.heard(db) == [sent for sent in expected if sent != WAKE]
+    assert ear.heard(db) == [sent for sent in expected if sent not in (WAKE, SLEEP_ANEW)]
 
 
 def test_one_who_sleeps_is_enough(db: Db, ear: Ear, connect_shared: Callable[[], psycopg.Connection[Any]]) -> None:

@@ -5,7 +5,7 @@ import os
 import re
 import resource
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -361,9 +361,10 @@ def asleep(conn: Conn) -> bool:
 
 
 def sleeping(conn: Conn) -> bool:
-    """Tell whether a worker sleeps and has looked once more, so that nothing but a wake-up makes it look again."""
-    last = "select bool_or(state = 'idle' and query ~ 'claim_batch') from pg_stat_activity where application_name ~ %s"
-    return asleep(conn) and conn.execute(last, ["^ectojob"]).fetchone() == (True,)
+    """Tell whether a worker sleeps and has looked at all once more, so that only a wake-up makes it look again."""
+    looked = "state = 'idle' and query ~ 'claim_batch' and clock_timestamp() > state_change + interval '0.2 s'"
+    query = f"select bool_or({looked}) from pg_stat_activity where application_name ~ %s"
+    return asleep(conn) and conn.execute(query.encode(), ["^ectojob"]).fetchone() == (True,)
 
 
 def test_a_scheduled_job_starts_at_its_moment_and_not_before(conn: Conn, start_worker: StartWorker) -> None:
@@ -379,6 +380,53 @@ def test_a_scheduled_job_starts_at_its_moment_and_not_before(conn: Conn, start_w
     until(lambda: all(gone(conn, id) for id in ids))
     assert min(late) >= timedelta(0)
     assert max(late) < timedelta(seconds=5)  # without the wake-up it would be an hour; the benchmark measures the rest
+
+
+def soon() -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=0.5)
+
+
+def test_a_job_that_was_scheduled_while_it_was_awake_starts_in_time(conn: Conn, start_worker: StartWorker) -> None:
+    busy, release = threading.Event(), threading.Event()
+
+    def perform(_conn: Conn, job: Job) -> None:
+        if job.params:
+            busy.set()
+            release.wait(20)
+
+    start_worker(perform=perform, max_demand=1, poll_interval=3600)
+    Jobs(conn).enqueue_many("default", [{"slow": True}, {}])
+    assert busy.wait(20)
+    until(lambda: not asleep(conn))
+    id = Jobs(conn).enqueue("default", schedule=soon())
+    release.set()
+    until(lambda: gone(conn, id))
+
+
+@pytest.mark.parametrize("another", [False, True], ids=["", "while another transaction stays open"])
+def test_a_job_that_was_being_scheduled_when_it_fell_asleep_starts_in_time(
+    conn: Conn, connect: Callable[..., Conn], start_worker: StartWorker, another: bool
+) -> None:
+    enqueuer, other = connect(autocommit=True), connect(autocommit=True)
+    if another:
+        other.execute("begin")
+        other.execute("select pg_current_xact_id()")
+    enqueuer.execute("begin")
+    id = Jobs(enqueuer).enqueue("default", schedule=soon())
+    start_worker(perform=lambda _conn, _job: None, poll_interval=3600)
+    until(lambda: sleeping(conn))
+    enqueuer.execute("commit")
+    until(lambda: gone(conn, id))
+
+
+def test_its_own_retry_starts_in_time(conn: Conn, start_worker: StartWorker) -> None:
+    def perform(_conn: Conn, job: Job) -> None:
+        assert job.attempt > 1
+
+    start_worker(perform=perform, retry_timeout=0.3, poll_interval=3600)
+    until(lambda: sleeping(conn))
+    id = Jobs(conn).enqueue("default")
+    until(lambda: gone(conn, id))
 
 
 def test_a_free_hand_takes_the_next_job_while_the_others_are_busy(conn: Conn, start_worker: StartWorker) -> None:

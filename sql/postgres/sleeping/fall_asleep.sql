@@ -24,7 +24,8 @@ $$;
 
 comment on function fall_asleep is
     'Asks for wake-ups: from now on, until wake_up or the end of this session, whatever makes a job of the queue '
-    'AVAILABLE notifies channel <schema>.<queue>; while nobody sleeps, nothing does. Listen first, call this outside a '
-    'transaction, and look once more afterwards. A transaction that was in flight may not have seen the sleeper: look '
-    'now and then while in_flight says so of the value returned. null: not asleep, someone_sleeps was in the way for a '
-    'moment; ask again soon. Raises JQ002.';
+    'AVAILABLE notifies channel <schema>.<queue>, and what is SCHEDULED or to be retried <schema>.<queue>.scheduled; '
+    'while nobody sleeps, nothing does. Listen first, call this outside a transaction, and afterwards look once more '
+    'and ask next_due. A transaction that was in flight may not have seen the sleeper: do both now and then while '
+    'in_flight says so of the value returned. null: not asleep, someone_sleeps was in the way for a moment; ask again '
+    'soon. Raises JQ002.';

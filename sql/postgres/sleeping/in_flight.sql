@@ -22,4 +22,4 @@ $$;
 
 comment on function in_flight is
     'Whether a transaction still runs that began to write before this value was returned by fall_asleep. While it '
-    'does, it may commit a job without a wake-up, so look now and then; when none does, look once more and sleep.';
+    'does, it may commit a job without a wake-up, so look and ask next_due now and then; when none does, once more.';

@@ -24,9 +24,7 @@ begin
     end if;
 
     -- A worker of 0.1 asks this before it sleeps, and knows no fall_asleep: wake it as long as it is there. Until 0.3.
-    if current_setting('ectojob.release', true) is null
-        and current_schema() || '.' || next_due.queue in (select pg_listening_channels())
-    then
+    if is_former_worker(next_due.queue) then
         perform pg_try_advisory_lock_shared('job'::regclass::oid::integer, hashtext(next_due.queue));
     end if;
     return v_due;

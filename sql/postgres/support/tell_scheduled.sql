@@ -16,6 +16,12 @@ declare
     v_now constant timestamptz := clock_timestamp();  -- in the query it would be asked of every job that is overdue
     v_next timestamptz;
 begin
+    -- Who is awake asks before it sleeps; and after a failure of its own, for what its session does isn't told it. A worker
+    -- of 0.1 does neither.
+    if not someone_sleeps(tell_scheduled.queue) and not is_former_worker(tell_scheduled.queue) then
+        return;
+    end if;
+
     -- min, because exists may read the whole table.
     select min(job.schedule) into v_next from job
     where job.queue = tell_scheduled.queue
@@ -32,5 +38,5 @@ end
 $$;
 
 comment on function tell_scheduled is
-    'Internal. Tells workers, on channel <schema>.<queue>.scheduled, to ask next_due again: a job now waits '
+    'Internal. Tells sleeping workers, on channel <schema>.<queue>.scheduled, to ask next_due again: a job now waits '
     'for its schedule, and none waits for an earlier one that comes due after this transaction has ended.';

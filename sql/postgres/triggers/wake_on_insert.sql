@@ -1,4 +1,4 @@
--- (none) -> AVAILABLE wakes workers
+-- (none) -> AVAILABLE wakes workers; (none) -> SCHEDULED tells them to ask again when to wake
 
 create or replace function wake_on_insert()
 returns trigger
@@ -9,23 +9,27 @@ security definer
 set search_path from current
 as $$
 begin
-    -- As wake does, without asking again: for each row of a bulk insert that costs more than to notify.
-    perform pg_notify(current_schema() || '.' || new.queue, '');
+    if new.state = 'AVAILABLE' then
+        -- As wake does, without asking again: for each row of a bulk insert that costs more than to notify.
+        perform pg_notify(current_schema() || '.' || new.queue, '');
+    elsif new.state = 'SCHEDULED' then
+        perform tell_scheduled(new.queue, new.schedule);
+    end if;
     return null;
 end
 $$;
 
 comment on function wake_on_insert is
-    'Internal. For each AVAILABLE job of a queue for which a worker sleeps, whoever inserted it: one notification per '
-    'queue and transaction.';
+    'Internal. For each job of a queue for which a worker sleeps, whoever inserted it: wakes workers, or tells them '
+    'that it waits for its schedule; one notification of each kind per queue and transaction.';
 
 create or replace trigger wake_on_insert
 after insert on job
 for each row
--- someone_sleeps(), written out, as every insert asks it. Asking in the function costs as much: then it is called.
+-- someone_sleeps(), written out, as every insert asks it. Asking in the function costs as much: then it is called. And
+-- nothing else, as each insert parses the condition anew.
 when (
-    new.state = 'AVAILABLE'
-    and not (
+    not (
         pg_try_advisory_lock('job'::regclass::oid::integer, hashtext(new.queue))
         and pg_advisory_unlock('job'::regclass::oid::integer, hashtext(new.queue))
     )

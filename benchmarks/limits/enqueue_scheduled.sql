@@ -1,0 +1,1 @@
+select jobs.enqueue('bench', '{}', clock_timestamp() + interval '30 seconds');
