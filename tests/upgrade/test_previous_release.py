@@ -187,3 +187,21 @@ def test_who_listens_and_asks_what_is_due_as_yesterdays_worker_did_is_woken(
         Jobs(conn).enqueue("default")
         worker.execute("select")  # what was committed before a statement is heard with it
         assert [heard.channel for heard in worker.notifies(timeout=0)] == ["jobs.default"] * yesterdays
+
+
+@pytest.mark.parametrize("release", [None, "0.2.0"])
+def test_yesterdays_worker_is_told_of_its_own_failures(conn: Conn, dsn: str, release: str | None) -> None:
+    with psycopg.connect(dsn, autocommit=True) as worker:
+        if release is not None:
+            worker.execute("select set_config('ectojob.release', %s, false)", [release])
+        worker.execute('listen "jobs.default"')
+        worker.execute('listen "jobs.default.scheduled"')
+        jobs = Jobs(worker)
+        jobs.next_due("default")
+        Jobs(conn).enqueue("default")
+        [job] = jobs.claim_batch("default", 1)
+        list(worker.notifies(timeout=0))
+        jobs.fail("default", job.id, job.attempt)
+        worker.execute("select")
+        told = [heard.channel for heard in worker.notifies(timeout=0)]
+        assert told == ["jobs.default.scheduled"] * (release is None)
