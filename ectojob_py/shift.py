@@ -25,7 +25,7 @@ from ectojob_py.setbacks import Setbacks
 from ectojob_py.stock import Stock
 
 _OVERDUE_PAUSE = 0.05
-"""Seconds before the sweep looks again: at what was due and locked by someone else, or when it is told to."""
+"""Seconds before the sweep looks again at what was due and locked by someone else, or a worker asks what is due."""
 
 _BREATH = 1.0
 """Seconds before a worker looks again at a queue with a job that it could not run."""
@@ -49,7 +49,8 @@ class Shift:
         self._turns = deque(options.queues)
         self._setbacks = Setbacks(options.retry_timeout, options.log)
         self._sweep_at: dict[str, float] = {}
-        self._swept_at: dict[str, float] = {}
+        self._swept_at = dict.fromkeys(options.queues, -inf)
+        self._asked_at = dict.fromkeys(options.queues, -inf)  # what is due next
         self._unbegun: deque[Job] = deque()  # to be released
         self._looking: set[str] = set()
         self._absent: set[str] = set()  # queues that were dropped
@@ -80,7 +81,7 @@ class Shift:
             self._hear_hands()
             self._leases.extend(listener)
             self._complete(listener.jobs)
-            self._report(listener.jobs)
+            self._report(listener)
             if self.over:
                 return self._give_back(listener)
             self._unbegun += self._hands.unbegun() if self._stopping else self._hands.stalled()
@@ -96,7 +97,7 @@ class Shift:
             )
             self._looking |= awake
             for queue in rescheduled:
-                self._sweep_soon(queue)
+                self._reschedule(listener, queue)
 
     def _open(self, engine: Engine) -> tuple[Stock[Any], Hands]:
         options = self._options
@@ -139,19 +140,31 @@ class Shift:
             try:
                 listener.jobs.activate_scheduled(queue)
                 listener.jobs.reactivate_expired(queue)
-                due_in = listener.due_in(queue)
+                idle = min(self._options.poll_interval, self._attention_span) * random.uniform(0.9, 1)
+                self._swept_at[queue] = monotonic()
+                self._sweep_at[queue] = monotonic() + idle
+                self._ask(listener, queue)
             except UnknownQueue as error:
                 self._miss(queue, error)
                 continue
-            idle = min(self._options.poll_interval, self._attention_span) * random.uniform(0.9, 1)
-            self._swept_at[queue] = monotonic()
-            self._sweep_at[queue] = monotonic() + min(idle, inf if due_in is None else max(_OVERDUE_PAUSE, due_in))
             self._absent.discard(queue)
             self._looking.add(queue)
 
-    def _sweep_soon(self, queue: str) -> None:
-        """Sweep, and ask when to sweep next: something else may be due by now, or sooner than it was."""
-        self._sweep_at[queue] = min(self._sweep_at[queue], self._swept_at.get(queue, 0.0) + _OVERDUE_PAUSE)
+    def _ask(self, listener: Listener, queue: str) -> None:
+        due_in = listener.due_in(queue)
+        self._asked_at[queue] = monotonic()
+        if due_in is not None:
+            due_at = max(monotonic() + due_in, self._swept_at[queue] + _OVERDUE_PAUSE)
+            self._sweep_at[queue] = min(self._sweep_at[queue], due_at)
+
+    def _reschedule(self, listener: Listener, queue: str) -> None:
+        """Something may be due sooner than it was: ask, but where that was done just now, sweep a little later."""
+        again_at = self._asked_at[queue] + _OVERDUE_PAUSE
+        if again_at <= monotonic() < self._sweep_at[queue]:
+            with suppress(UnknownQueue):  # the next sweep says so
+                self._ask(listener, queue)
+        else:
+            self._sweep_at[queue] = min(self._sweep_at[queue], again_at)
 
     def _miss(self, queue: str, error: UnknownQueue) -> None:
         """Go on without a queue that was dropped, and look now and then whether it is there again."""
@@ -216,14 +229,14 @@ class Shift:
             self._looking.add(job.queue)  # releasing wakes others, not this worker
             self._log.info("%s not begun, released", job)
 
-    def _report(self, jobs: Jobs) -> None:
-        for report in self._setbacks.tell(jobs):
+    def _report(self, listener: Listener) -> None:
+        for report in self._setbacks.tell(listener.jobs):
             queue = report.job.queue
             self._leases.drop(report.job)
             if report.outcome is Outcome.NOT_RUN:
                 self._sweep_at[queue] = min(self._sweep_at[queue], monotonic() + _BREATH)
             else:
-                self._sweep_soon(queue)  # it is due again, and whoever says so isn't told itself
+                self._reschedule(listener, queue)  # it is due again, and whoever says so isn't told itself
 
     def _give_back(self, listener: Listener) -> int:
         """Release what still runs; a handler that ends after all finds its lease lost, and rolls back.
