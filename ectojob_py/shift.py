@@ -1,6 +1,5 @@
 """A worker's loop: hear its hands, keep leases, report, sweep, claim, and sleep until something happens."""
 
-import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,9 +22,7 @@ from ectojob_py.leases import Leases
 from ectojob_py.options import Options
 from ectojob_py.setbacks import Setbacks
 from ectojob_py.stock import Stock
-
-_OVERDUE_PAUSE = 0.05
-"""Seconds before the sweep looks again at what was due and locked by someone else, or a worker asks what is due."""
+from ectojob_py.sweeps import Sweeps
 
 _BREATH = 1.0
 """Seconds before a worker looks again at a queue with a job that it could not run."""
@@ -42,15 +39,12 @@ class Shift:
         self._options = options
         self._log = options.log
         self._bell = Bell()
-        self._attention_span = engine.attention_span
         self._pool, self._hands = self._open(engine)
         self._completions = Completions(options.log)
         self._leases = Leases()
         self._turns = deque(options.queues)
         self._setbacks = Setbacks(options.retry_timeout, options.log)
-        self._sweep_at: dict[str, float] = {}
-        self._swept_at = dict.fromkeys(options.queues, -inf)
-        self._asked_at = dict.fromkeys(options.queues, -inf)  # what is due next
+        self._sweeps = Sweeps(options.queues, min(options.poll_interval, engine.attention_span))
         self._unbegun: deque[Job] = deque()  # to be released
         self._looking: set[str] = set()
         self._absent: set[str] = set()  # queues that were dropped
@@ -76,7 +70,7 @@ class Shift:
     def serve(self, listener: Listener) -> int:
         """Work until stopped; return how many jobs had to be given back. Raises when the connection is lost."""
         self._pool.distrust()
-        self._sweep_at = dict.fromkeys(self._options.queues, 0.0)  # wake-ups may have been missed
+        self._sweeps.all_now()  # wake-ups may have been missed
         while True:
             self._hear_hands()
             self._leases.extend(listener)
@@ -132,39 +126,26 @@ class Shift:
         elif self._looking and self._hands.demand:
             return 0
         else:
-            next_event = min(next_event, self._hands.stalled_at, *self._sweep_at.values())
+            next_event = min(next_event, self._hands.stalled_at, self._sweeps.next_at)
         return max(0.0, next_event - monotonic())
 
     def _sweep(self, listener: Listener) -> None:
-        for queue in [queue for queue, at in self._sweep_at.items() if at <= monotonic()]:
+        for queue in self._sweeps.due():
             try:
                 listener.jobs.activate_scheduled(queue)
                 listener.jobs.reactivate_expired(queue)
-                idle = min(self._options.poll_interval, self._attention_span) * random.uniform(0.9, 1)
-                self._swept_at[queue] = monotonic()
-                self._sweep_at[queue] = monotonic() + idle
-                self._ask(listener, queue)
+                self._sweeps.done(queue)
+                self._sweeps.learn(queue, listener.due_in(queue))
             except UnknownQueue as error:
                 self._miss(queue, error)
                 continue
             self._absent.discard(queue)
             self._looking.add(queue)
 
-    def _ask(self, listener: Listener, queue: str) -> None:
-        due_in = listener.due_in(queue)
-        self._asked_at[queue] = monotonic()
-        if due_in is not None:
-            due_at = max(monotonic() + due_in, self._swept_at[queue] + _OVERDUE_PAUSE)
-            self._sweep_at[queue] = min(self._sweep_at[queue], due_at)
-
     def _reschedule(self, listener: Listener, queue: str) -> None:
-        """Something may be due sooner than it was: ask, but where that was done just now, sweep a little later."""
-        again_at = self._asked_at[queue] + _OVERDUE_PAUSE
-        if again_at <= monotonic() < self._sweep_at[queue]:
+        if self._sweeps.asks(queue):
             with suppress(UnknownQueue):  # the next sweep says so
-                self._ask(listener, queue)
-        else:
-            self._sweep_at[queue] = min(self._sweep_at[queue], again_at)
+                self._sweeps.learn(queue, listener.due_in(queue))
 
     def _miss(self, queue: str, error: UnknownQueue) -> None:
         """Go on without a queue that was dropped, and look now and then whether it is there again."""
@@ -172,7 +153,7 @@ class Shift:
             self._log.warning("going on without a queue: %s", str(error).splitlines()[0])
         self._absent.add(queue)
         self._looking.discard(queue)
-        self._sweep_at[queue] = monotonic() + _ABSENCE
+        self._sweeps.put_off(queue, _ABSENCE)
 
     def _claim(self, claim: Callable[[str, int, timedelta | None], list[Job]]) -> None:
         self._turns.rotate(1)  # no queue is always first
@@ -193,7 +174,7 @@ class Shift:
     def _stop_if_empty(self, listener: Listener) -> None:
         """Stop when nothing runs, and a look at all there is, in every queue, finds nothing to run."""
         if not self._leases and not self._looking:
-            self._sweep_at = dict.fromkeys(self._sweep_at, 0.0)
+            self._sweeps.all_now()
             self._sweep(listener)
             self._claim(listener.jobs.claim_batch)
             if not self._leases and not self._looking:
@@ -234,7 +215,7 @@ class Shift:
             queue = report.job.queue
             self._leases.drop(report.job)
             if report.outcome is Outcome.NOT_RUN:
-                self._sweep_at[queue] = min(self._sweep_at[queue], monotonic() + _BREATH)
+                self._sweeps.within(queue, _BREATH)
             else:
                 self._reschedule(listener, queue)  # it is due again, and whoever says so isn't told itself
 

@@ -6,19 +6,10 @@ from math import inf
 import pytest
 from contract.harness import Db
 from contract.sessions import Session
+from worker.waiting import Clock
 
 from ectojob_py.postgres import sleeper
 from ectojob_py.postgres.sleeper import LINGER, VAIN, Sleeper
-
-
-class Clock:
-    """Stands still unless moved."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -361,7 +361,7 @@ def asleep(conn: Conn) -> bool:
 
 
 def sleeping(conn: Conn) -> bool:
-    """Tell whether a worker sleeps, has looked once more and asked what is due, so that only a wake-up makes it look."""
+    """Tell whether a worker sleeps, has looked once more and asked what is due, so that now only a wake-up counts."""
     last = "state = 'idle' and query ~ 'claim_batch|next_due' and clock_timestamp() > state_change + interval '0.2 s'"
     query = f"select bool_or({last}) from pg_stat_activity where application_name ~ %s"
     return asleep(conn) and conn.execute(query.encode(), ["^ectojob"]).fetchone() == (True,)

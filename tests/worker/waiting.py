@@ -24,3 +24,13 @@ def line_with(process: subprocess.Popen[str], text: str) -> str:
         if text in line:
             return line
     pytest.fail(f"no {text!r} in {seen}")
+
+
+class Clock:
+    """A ``monotonic`` that stands still unless moved."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now

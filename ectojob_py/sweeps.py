@@ -1,0 +1,61 @@
+"""When a worker sweeps its queues."""
+
+import random
+from collections.abc import Iterable
+from math import inf
+from time import monotonic
+
+_PAUSE = 0.05
+"""Seconds from one sweep of a queue to the next, at least, as what is due may be locked by someone else; and from one
+question what is due next to another, as anyone may provoke it."""
+
+
+class Sweeps:
+    """The moments, in ``monotonic`` seconds, at which queues are swept: when something is due, and now and then."""
+
+    def __init__(self, queues: Iterable[str], interval: float) -> None:
+        """Sweep all at once; ``interval``: then every so many seconds, or a little less, so that workers disperse."""
+        self._interval = interval
+        self._at = dict.fromkeys(queues, -inf)
+        self._swept_at = dict.fromkeys(self._at, -inf)
+        self._asked_at = dict.fromkeys(self._at, -inf)
+
+    @property
+    def next_at(self) -> float:
+        """When the next is."""
+        return min(self._at.values())
+
+    def due(self) -> list[str]:
+        """Return the queues to be swept now."""
+        now = monotonic()
+        return [queue for queue, at in self._at.items() if at <= now]
+
+    def all_now(self) -> None:
+        """Sweep each: something may have been missed."""
+        self._at = dict.fromkeys(self._at, -inf)
+
+    def within(self, queue: str, seconds: float) -> None:
+        """Sweep a queue then, at the latest."""
+        self._at[queue] = min(self._at[queue], monotonic() + seconds)
+
+    def put_off(self, queue: str, seconds: float) -> None:
+        """Sweep a queue then, and not earlier."""
+        self._at[queue] = monotonic() + seconds
+
+    def done(self, queue: str) -> None:
+        """A queue was swept."""
+        self._swept_at[queue] = monotonic()
+        self.put_off(queue, self._interval * random.uniform(0.9, 1))
+
+    def learn(self, queue: str, due_in: float | None) -> None:
+        """The database says in how many seconds something is due, ``None``: nothing waits."""
+        now = self._asked_at[queue] = monotonic()
+        if due_in is not None:
+            self.within(queue, max(due_in, self._swept_at[queue] + _PAUSE - now))
+
+    def asks(self, queue: str) -> bool:
+        """Something may be due sooner than it was; return whether to ask: where that was done just now, it sweeps."""
+        now, again_at = monotonic(), self._asked_at[queue] + _PAUSE
+        if now < again_at:
+            self.within(queue, again_at - now)
+        return again_at <= now < self._at[queue]
