@@ -292,6 +292,13 @@ POSTGRES = [
         "postgres/test_wakeups.py::test_nobody_is_told_who_does_not_sleep[{db}-enqueue of AVAILABLE]",
     ),
     Mutant(
+        "tell_scheduled: when nobody sleeps",
+        "support/tell_scheduled.sql",
+        "if not someone_sleeps(tell_scheduled.queue) and",
+        "if false and",
+        "postgres/test_wakeups.py::test_nobody_is_told_who_does_not_sleep[{db}-fail of IN_PROGRESS]",
+    ),
+    Mutant(
         "enqueue: a schedule is ignored",
         "transitions/enqueue.sql",
         "case when enqueue.schedule > v_now then 'SCHEDULED' else 'AVAILABLE' end",
