@@ -16,6 +16,9 @@ flood of them must not become a flood of looks."""
 _IN_ADVANCE = 3
 """How many of them may come faster: when a job wakes several workers, all but one find nothing."""
 
+_UNTOLD = 0.25
+"""Seconds between an awake worker's questions what is due next, at least: nobody tells it of a scheduled job."""
+
 _LONGEST_BLIND = 1.0
 """Seconds between looks, at most, while a transaction may not have seen that the worker sleeps."""
 
@@ -37,6 +40,7 @@ class Sleeper:
         self._found_at = -inf
         self._woken_at = -inf
         self._vain_until = -inf
+        self._asked_at = monotonic()  # what is due next; when it began to listen, too
         self._provoked = False  # whether the next look is somebody else's doing
         self.look_at = inf
         """When it looks by itself; infinity: never, for it will be woken. In ``monotonic`` seconds."""
@@ -83,16 +87,21 @@ class Sleeper:
     def looking(self) -> bool:
         """It is about to look, and by then knows whether it must look again.
 
-        Return whether a scheduled job may have come, too, without its being told, so that it has to ask ``next_due``.
+        Return whether to ask ``next_due``, too, as a scheduled job may have come without its being told.
         """
         now = monotonic()
-        blind, by_itself = self._asleep and self._blind_to is not None, self.look_at <= now
+        blind, by_itself = self._blind_to is not None, self.look_at <= now
         self.look_at = inf
-        if blind and self._call(self._in_flight, self._blind_to):
-            self.look_at = now + min(_LONGEST_BLIND, max(LINGER, (now - self._asleep_at) / 4))
-            return by_itself  # not when it asked, and looks again because of that
-        self._blind_to = None
-        return blind
+        if self._asleep:
+            if blind and self._call(self._in_flight, self._blind_to):
+                self.look_at = now + min(_LONGEST_BLIND, max(LINGER, (now - self._asleep_at) / 4))
+                return by_itself  # not when it asked, and looks again because of that
+            self._blind_to = None
+            return blind
+        if now < self._asked_at + _UNTOLD:
+            return False
+        self._asked_at = now
+        return True
 
     def found(self) -> None:
         """It found a job."""

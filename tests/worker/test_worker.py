@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from math import inf, nan
 from socket import gethostname
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import psycopg
@@ -417,6 +417,24 @@ def test_a_job_that_was_being_scheduled_when_it_fell_asleep_starts_in_time(
     until(lambda: sleeping(conn))
     enqueuer.execute("commit")
     until(lambda: gone(conn, id))
+
+
+def test_a_job_starts_in_time_though_the_worker_never_sleeps(conn: Conn, start_worker: StartWorker) -> None:
+    late: list[timedelta] = []
+
+    def perform(conn: Conn, job: Job) -> None:
+        [(now,)] = conn.execute("select clock_timestamp()").fetchall()
+        if job.priority < 0:
+            late.append(now - job.schedule)
+        sleep(0.001)
+
+    Jobs(conn).enqueue_many("default", [{}] * 50_000)
+    start_worker(perform=perform, max_demand=4, poll_interval=3600)
+    until(lambda: conn.execute("select count(*) < 49900 from jobs.job").fetchone() == (True,))
+    Jobs(conn).enqueue("default", schedule=soon(), priority=-1)
+    until(lambda: late)
+    assert not asleep(conn)
+    assert late[0] < timedelta(seconds=2)
 
 
 def test_its_own_retry_starts_in_time(conn: Conn, start_worker: StartWorker) -> None:

@@ -16,8 +16,8 @@ declare
     v_now constant timestamptz := clock_timestamp();  -- in the query it would be asked of every job that is overdue
     v_next timestamptz;
 begin
-    -- Who is awake asks before it sleeps, and after a failure that it reports, for a session is not told what it does
-    -- itself. A worker of 0.1 does neither.
+    -- Who is awake asks now and then, before it sleeps, and after a failure that it reports: a session is not told what
+    -- it does itself. A worker of 0.1 does nothing of that.
     if not someone_sleeps(tell_scheduled.queue) and not is_former_worker(tell_scheduled.queue) then
         return;
     end if;
