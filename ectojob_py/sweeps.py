@@ -58,4 +58,6 @@ class Sweeps:
         now, again_at = monotonic(), self._asked_at[queue] + _PAUSE
         if now < again_at:
             self.within(queue, again_at - now)
-        return again_at <= now < self._at[queue]
+            return False
+        self._asked_at[queue] = now  # though there may be no answer
+        return now < self._at[queue]

@@ -65,6 +65,14 @@ def test_however_often_it_is_told_it_asks_and_sweeps_once_in_a_pause(clock: Cloc
     assert 0 < asked + done <= 1 / _PAUSE
 
 
+def test_a_question_that_has_no_answer_counts_too(clock: Clock) -> None:
+    both = swept(None)
+    both.put_off("a", 3600)
+    clock.now += 1
+    assert both.asks("a")
+    assert not both.asks("a")
+
+
 def test_told_at_once_after_it_asked_it_sweeps_a_little_later(clock: Clock) -> None:
     both = swept(None)
     assert not both.asks("a")
