@@ -185,4 +185,8 @@ select not exists (select from migration where id = '0006_job_pkey_room') as pen
 \ir roles/hand_over.sql
 \ir roles/grants.sql
 
+-- What the planner should know.
+
+\ir deploy/queue_statistics.sql
+
 commit;

@@ -246,6 +246,27 @@ def test_a_deploy_has_autovacuum_give_way(conn: Conn, connect: Callable[..., Con
         waiting.result()
 
 
+@pytest.mark.parametrize(("queues", "scans", "by_key"), [(1, 1, 0), (2000, 0, 1)])
+def test_after_a_deploy_a_queue_is_found_by_reading_one_page_or_by_its_key(
+    conn: Conn, connect: Callable[..., Conn], deploy: Deploy, queues: int, scans: int, by_key: int
+) -> None:
+    """The planner takes the cheaper one, even if the queues came after the deploy and nobody has analyzed them."""
+    counted = """
+        select coalesce(seq_scan, 0), coalesce(idx_scan, 0)
+        from pg_stat_xact_user_tables where relid = 'jobs.queue'::regclass
+    """
+    conn.execute("update pg_class set reltuples = -1, relpages = 0 where oid = 'jobs.queue'::regclass")  # as restored
+    conn.execute("alter table jobs.queue set (autovacuum_enabled = off)")
+    deploy()
+    conn.execute("insert into jobs.queue (name) select 'queue' || n from generate_series(2, %s) as n", [queues])
+    user = connect()
+    with user.transaction():
+        [before] = user.execute(counted.encode()).fetchall()
+        Jobs(user).enqueue("default")
+        [after] = user.execute(counted.encode()).fetchall()
+    assert (after[0] - before[0], after[1] - before[1]) == (scans, by_key)
+
+
 def test_a_migrator_that_is_killed_leaves_no_lock_behind(conn: Conn, connect: Callable[..., Conn], dsn: str) -> None:
     undo(conn)
     open_one = connect()

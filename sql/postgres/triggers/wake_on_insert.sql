@@ -27,11 +27,11 @@ create or replace trigger wake_on_insert
 after insert on job
 for each row
 -- someone_sleeps(), written out, as every insert asks it. Asking in the function costs as much: then it is called. And
--- nothing else, as each insert parses the condition anew.
+-- nothing else and in the fewest words, as each insert parses the condition anew: tableoid is job's.
 when (
     not (
-        pg_try_advisory_lock('job'::regclass::oid::integer, hashtext(new.queue))
-        and pg_advisory_unlock('job'::regclass::oid::integer, hashtext(new.queue))
+        pg_try_advisory_lock(new.tableoid::integer, hashtext(new.queue))
+        and pg_advisory_unlock(new.tableoid::integer, hashtext(new.queue))
     )
 )
 execute function wake_on_insert();
