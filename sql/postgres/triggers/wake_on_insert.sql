@@ -26,8 +26,8 @@ comment on function wake_on_insert is
 create or replace trigger wake_on_insert
 after insert on job
 for each row
--- someone_sleeps(), written out, as every insert asks it. Asking in the function costs as much: then it is called. And
--- nothing else and in the fewest words, as each insert parses the condition anew: tableoid is job's.
+-- someone_sleeps(), written out, as every row of a bulk insert asks it, and as whoever may insert may ask it. Nothing
+-- else and in the fewest words, as each insert parses the condition anew: tableoid is job's.
 when (
     not (
         pg_try_advisory_lock(new.tableoid::integer, hashtext(new.queue))
