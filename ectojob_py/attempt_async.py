@@ -69,8 +69,10 @@ class AsyncTransactions:
         self._log.warning(
             "a batch of %d failed, its jobs run one by one: %s", len(jobs), brief(failures[0].error or "")
         )
-        lost = [failure for failure in failures if failure.job.lease_lost.is_set()]
-        return lost + [report for job in jobs if not job.lease_lost.is_set() for report in await self.run([job])]
+        reports = []
+        for job, failure in zip(jobs, failures, strict=True):  # a lease may be lost while the others run
+            reports += [failure] if job.lease_lost.is_set() else await self.run([job])
+        return reports
 
     async def _perform_and_complete(self, conn: AsyncLent, jobs: list[Job]) -> None:
         """Do both in one transaction, and all of it again when it had to yield to another transaction."""

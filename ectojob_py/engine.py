@@ -39,6 +39,9 @@ class Listener(AbstractContextManager["Listener"], Protocol):
     def release(self, job: Job) -> Job | None:
         """Give a job back; ``None``: someone else has it by now. Raises ``Locked`` rather than wait for its row."""
 
+    def fail(self, job: Job, error: str, retry_in: timedelta | None) -> Job | None:
+        """Fail an attempt; ``None``: someone else has it by now. Raises ``Locked`` rather than wait for its row."""
+
     def wait(self, timeout: float, bell: Bell, empty: set[str]) -> tuple[set[str], set[str]]:
         """Sleep; return the queues that have a job to run, and those whose next due moment may have changed.
 

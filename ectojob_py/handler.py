@@ -88,11 +88,22 @@ def _is(kind: Callable[[object], bool], handler: Handler) -> bool:
     return kind(handler) or kind(getattr(type(handler), "__call__", None))  # noqa: B004
 
 
+def check_callable(perform: object) -> None:
+    """Raise ``ValueError`` for what is no handler, and no mapping of handlers."""
+    handlers = list(perform.values()) if isinstance(perform, Mapping) else [perform]
+    if not handlers or not all(map(callable, handlers)):
+        kind = type(perform).__name__
+        what = "something that can't be called" if handlers else "no handlers"
+        msg = f"{kind} with {what}" if isinstance(perform, Mapping) else f"{kind} can't be called"
+        raise ValueError(msg)
+
+
 def check_call(perform: Perform | AsyncPerform, *arguments: str) -> None:
     """Raise ``ValueError`` for a handler that can't be called so: every job would use up its attempts to say that.
 
     Also for one with a ``yield`` in it: to call it runs nothing of it.
     """
+    check_callable(perform)
     for handler in perform.values() if isinstance(perform, Mapping) else [perform]:
         name = getattr(handler, "__qualname__", repr(handler))
         if _is(isgeneratorfunction, handler) or _is(isasyncgenfunction, handler):

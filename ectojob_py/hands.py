@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from math import inf
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Thread, current_thread
 from time import monotonic
-from typing import cast
 
 from ectojob_py.bell import Bell
 from ectojob_py.handler import AsyncPerformance, Outcome, Performance, Report, failed
@@ -47,6 +46,7 @@ class Hands(ABC):
         self._held = 0
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._reports: deque[Report] = deque()
+        self._at_work: set[object] = set()  # the hands that are
         self._seconds: float | None = None  # what a job takes, lately
         self._ahead = 0  # how many are to lie ready, so
         self._taken_at = 0.0  # when a hand last took a job, or there was none to take
@@ -56,10 +56,11 @@ class Hands(ABC):
     @property
     def demand(self) -> int:
         """How many jobs to claim now: for hands that are free, and for those that will be before the next claim."""
-        at_once = self._room * self._batch
-        if self._jobs.qsize() > self._ahead // 2 and self._held >= at_once:
+        ready = self._jobs.qsize()
+        at_once = max(0, self._room - self._busy) * self._batch
+        if ready > self._ahead // 2 and ready >= at_once:
             return 0  # no hand is free: what lies ready will have one
-        return max(0, min(self._most, at_once + self._ahead) - self._held)
+        return max(0, min(self._most - self._held, at_once + self._ahead - ready))
 
     @property
     def stalled_at(self) -> float:
@@ -71,13 +72,19 @@ class Hands(ABC):
         """How many hands there can be now."""
         return self._size
 
+    @property
+    def _busy(self) -> int:
+        """How many hands have jobs, be it one where a batch has room for many; or had, which nobody has heard yet."""
+        return max(len(self._at_work), -((self._jobs.qsize() - self._held) // self._batch))
+
     def give(self, jobs: list[Job]) -> None:
         """Run each job on the next free hand."""
         if not self._jobs.qsize():
             self._taken_at = monotonic()
+        self._held += len(jobs)
         for job in jobs:
-            self._held += 1
-            self._put(job)
+            self._jobs.put(job)
+        self._call()
 
     def reports(self) -> Iterator[Report]:
         """Yield what has ended since the last call."""
@@ -111,8 +118,8 @@ class Hands(ABC):
         """Let the hands that are free end."""
 
     @abstractmethod
-    def _put(self, job: Job) -> None:
-        """Lay a job ready, and see to it that a free hand takes it."""
+    def _call(self) -> None:
+        """See to it that free hands take what lies ready."""
 
     def _look_ahead(self) -> None:
         if self._seconds is not None:
@@ -167,12 +174,10 @@ class Threads(Hands):
             return self._size
         return min(self._size, self._threads + (monotonic() >= self._short_until))
 
-    def _put(self, job: Job) -> None:
-        if self._threads < self._room and self._threads * self._batch < self._held:
+    def _call(self) -> None:
+        while self._threads < self._room and (self._threads - self._busy) * self._batch < self._jobs.qsize():
             self._start()
-        if self._threads:
-            self._jobs.put(job)  # last: a thread that starts runs at once, and more jobs for its batch may be coming
-        else:
+        while not self._threads and (job := self._next()) is not None:
             self._tell([Report(job, Outcome.NOT_RUN, 0.0, "the system has no thread for it")])
 
     def _start(self) -> None:
@@ -187,12 +192,14 @@ class Threads(Hands):
 
     def _work(self) -> None:
         while (first := self._wait()) is not None:
+            self._at_work.add(current_thread())
             jobs = [first]
             try:
                 jobs = self._batch_of(first)
                 reports = self._performance.run(jobs)
             except BaseException as error:  # noqa: BLE001 - a time limit thrown into this thread may come too late
                 reports = [failed(job, error, 0.0) for job in jobs]
+            self._at_work.discard(current_thread())
             self._tell(reports)
 
     def _wait(self) -> Job | None:
@@ -211,7 +218,6 @@ class Tasks(Hands):
         """Take what ``Hands`` takes, and what they do."""
         super().__init__(size, most, batch, bell)
         self._performance = performance
-        self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._closing = asyncio.Event()
         self._thread = Thread(target=self._work, name="ectojob-loop", daemon=True)
@@ -222,8 +228,7 @@ class Tasks(Hands):
         self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(_LAST_WORDS)
 
-    def _put(self, job: Job) -> None:
-        self._jobs.put(job)
+    def _call(self) -> None:
         self._loop.call_soon_threadsafe(self._look)
 
     def _work(self) -> None:
@@ -234,15 +239,15 @@ class Tasks(Hands):
 
     def _look(self) -> None:
         """Begin a task for whatever waits, on the loop."""
-        while len(self._tasks) < self._size and (jobs := self._batch_of(None)):
-            self._tasks.add(self._loop.create_task(self._run(jobs)))
+        while len(self._at_work) < self._size and (jobs := self._batch_of(None)):
+            self._at_work.add(self._loop.create_task(self._run(jobs)))
 
     async def _run(self, jobs: list[Job]) -> None:
         try:
             reports = await self._performance.run(jobs)
         except BaseException as error:  # noqa: BLE001 - a handler may have its own task cancelled at any moment
             reports = [failed(job, error, 0.0) for job in jobs]
-        self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+        self._at_work.discard(asyncio.current_task())
         self._tell(reports)
         if not self._closing.is_set():
             self._look()

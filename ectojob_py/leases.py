@@ -49,8 +49,8 @@ class Leases:
         for job in jobs:
             pace = paces.get(job.attempt)
             if pace is None:
-                granted = (job.expires or job.updated_at) - job.updated_at
-                pace = paces[job.attempt] = min(_LONGEST, granted.total_seconds() / 3)
+                granted = (job.expires or job.updated_at).timestamp() - job.updated_at.timestamp()  # not as clocks show
+                pace = paces[job.attempt] = min(_LONGEST, granted / 3)
             self._leases[job.queue, job.id, job.attempt] = _Lease(job, pace, now)
         self._next_due = min(self._next_due, now + min(paces.values(), default=math.inf))
 

@@ -5,13 +5,18 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
+from math import inf
+from time import monotonic
 
-from ectojob_py.client import Jobs
-from ectojob_py.errors import UnknownQueue
+from ectojob_py.engine import Listener
+from ectojob_py.errors import Locked, UnknownQueue
 from ectojob_py.handler import Outcome, Report
 from ectojob_py.job import Job
 from ectojob_py.limits import LONGEST_RETRY
 from ectojob_py.wording import brief
+
+_AGAIN = 1.0
+"""Seconds before a job that was locked is tried again."""
 
 
 class Setbacks:
@@ -22,34 +27,50 @@ class Setbacks:
         self._retry_timeout = retry_timeout
         self._log = log
         self._reports: deque[Report] = deque()
+        self._locked: deque[Report] = deque()
+        self.due_at = inf
+        """When to tell what was locked, in ``monotonic`` seconds; infinity: nothing was."""
 
     def add(self, report: Report) -> None:
         """Keep it for ``tell``."""
         self._reports.append(report)
 
-    def tell(self, jobs: Jobs) -> Iterator[Report]:
-        """Yield each when it is told. The fence makes it safe to tell again after a lost connection."""
+    def tell(self, listener: Listener) -> Iterator[Report]:
+        """Yield each when it is told. The fence makes it safe to tell again after a lost connection.
+
+        It waits for no row that somebody has locked, in psql, say: the leases of other jobs are to be kept meanwhile.
+        """
+        if self.due_at <= monotonic():
+            self._reports += self._locked
+            self._locked.clear()
+            self.due_at = inf
         while self._reports:
             report = self._reports[0]
-            if report.outcome is Outcome.NOT_RUN:
-                self._release(jobs, report)
+            try:
+                if report.outcome is Outcome.NOT_RUN:
+                    self._release(listener, report)
+                else:
+                    self._fail(listener, report)
+            except Locked:
+                self._log.info("%s is locked by somebody, trying again", report.job)
+                self._locked.append(self._reports.popleft())
+                self.due_at = monotonic() + _AGAIN
             else:
-                self._fail(jobs, report)
-            yield self._reports.popleft()
+                yield self._reports.popleft()
 
-    def _release(self, jobs: Jobs, report: Report) -> None:
+    def _release(self, listener: Listener, report: Report) -> None:
         job = report.job
         with suppress(UnknownQueue):
-            jobs.release(job.queue, job.id, job.attempt)
+            listener.release(job)
         self._log.warning("%s not run, released: %s", job, brief(report.error or ""))
 
-    def _fail(self, jobs: Jobs, report: Report) -> None:
+    def _fail(self, listener: Listener, report: Report) -> None:
         job, wait = report.job, report.retry_in
         if wait is None and self._retry_timeout is not None:
             wait = min(self._retry_timeout * job.attempt, LONGEST_RETRY)
         failed = None
         with suppress(UnknownQueue):
-            failed = _failed(jobs, report, wait)
+            failed = _failed(listener, report, wait)
         self._log.warning(
             "%s failed in %.1f ms, attempt %d of %d, %s: %s",
             job,
@@ -61,12 +82,12 @@ class Setbacks:
         )
 
 
-def _failed(jobs: Jobs, report: Report, wait: timedelta | None) -> Job | None:
+def _failed(listener: Listener, report: Report, wait: timedelta | None) -> Job | None:
     """Say why an attempt failed; in ASCII if the connection, or the database, has no code for some of it."""
     job, error = report.job, report.error or ""
     try:
-        return jobs.fail(job.queue, job.id, job.attempt, error, wait)
+        return listener.fail(job, error, wait)
     except Exception:
         if error.isascii():
             raise
-        return jobs.fail(job.queue, job.id, job.attempt, error.encode("ascii", "backslashreplace").decode(), wait)
+        return listener.fail(job, error.encode("ascii", "backslashreplace").decode(), wait)

@@ -76,10 +76,10 @@ class Shift:
             self._leases.extend(listener)
             self._complete(listener.jobs)
             self._report(listener)
+            self._unbegun += self._hands.unbegun() if self._stopping else self._hands.stalled()
+            self._release(listener)
             if self.over:
                 return self._give_back(listener)
-            self._unbegun += self._hands.unbegun() if self._stopping else self._hands.stalled()
-            self._release(listener.jobs)
             if not self._stopping:
                 self._sweep(listener)
                 self._claim(listener.claim)
@@ -113,14 +113,15 @@ class Shift:
             self._hear_hands()
 
     def close(self) -> None:
-        """Let the hands go; a connection whose handler still runs is closed when that ends."""
+        """Let the hands go, with nothing to begin; a connection whose handler still runs is closed when that ends."""
+        self._hands.unbegun()
         self._hands.close()
         self._pool.close()
         self._bell.close()
 
     def _idle_for(self) -> float:
         """How many seconds there is nothing to do, unless something happens."""
-        next_event = min(self._leases.next_due(), self._completions.due_at)
+        next_event = min(self._leases.next_due(), self._completions.due_at, self._setbacks.due_at)
         if self._stopping:
             next_event = min(next_event, self._stop_at)
         elif self._looking and self._hands.demand:
@@ -200,18 +201,23 @@ class Shift:
             for report in self._completions.flush(jobs):
                 self._ended(report)
 
-    def _release(self, jobs: Jobs) -> None:
+    def _release(self, listener: Listener) -> None:
         while self._unbegun:
             job = self._unbegun[0]
-            with suppress(UnknownQueue):
-                jobs.release(job.queue, job.id, job.attempt)
+            try:
+                listener.release(job)
+            except Locked:
+                self._setbacks.add(Report(self._unbegun.popleft(), Outcome.NOT_RUN, 0.0, "not begun, and locked"))
+                continue
+            except UnknownQueue:
+                pass
             self._leases.drop(job)
             self._unbegun.popleft()
             self._looking.add(job.queue)  # releasing wakes others, not this worker
             self._log.info("%s not begun, released", job)
 
     def _report(self, listener: Listener) -> None:
-        for report in self._setbacks.tell(listener.jobs):
+        for report in self._setbacks.tell(listener):
             queue = report.job.queue
             self._leases.drop(report.job)
             if report.outcome is Outcome.NOT_RUN:

@@ -81,8 +81,9 @@ class Worker:
             schema: Where ectojob is.
 
         Raises:
-            ValueError: A number that isn't positive, other than ``grace``; a timeout of more than 30 days; a level that
-                logging doesn't know; handlers that can't be called so or don't go together.
+            ValueError: A number that isn't positive, other than ``grace``; a count that isn't whole; a timeout of more
+                than 30 days; a level that logging doesn't know; what is no handler, or can't be called so; handlers
+                that don't go together.
             SetupError: Async handlers on MySQL or MariaDB.
         """
         for name, value in {
@@ -95,6 +96,10 @@ class Worker:
         }.items():
             if value is not None and not value > 0:  # nor is nan
                 msg = f"{name} must be more than 0, not {value}"
+                raise ValueError(msg)
+        for name, value in {"max_demand": max_demand, "batch_size": batch_size, "connections": connections}.items():
+            if value is not None and not isinstance(value, int):
+                msg = f"{name} must be a whole number, not {value}"
                 raise ValueError(msg)
         if not queue:
             raise ValueError("pass the queue to work on, or several")

@@ -152,10 +152,18 @@ def _adapt(arg: object) -> object:
     if isinstance(arg, list):
         return f"[{', '.join(str(_adapt(item)) if isinstance(item, Document) else json.dumps(item) for item in arg)}]"
     if isinstance(arg, datetime):
-        return arg.astimezone(UTC).replace(tzinfo=None)
+        return _in_utc(arg).replace(tzinfo=None)
     if isinstance(arg, timedelta):
         return Decimal(arg // timedelta(microseconds=1)) / 1_000_000
     return arg
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Convert a moment, as near as there are dates: the procedure says what is out of range."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return datetime.max if moment.year > 1 else datetime.min
 
 
 def _aware(value: Any) -> Any:

@@ -18,6 +18,9 @@ _WORDS = {"true": True, "1": True, "false": False, "0": False}
 # A peer that vanished without a word is noticed after 15 s instead of two hours.
 _KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 15000}
 
+READ_COMMITTED = "set session transaction isolation level read committed"
+"""At REPEATABLE READ a claim leaves gap locks, and enqueuers wait for them."""
+
 MIGRATORS_LOCK = "concat('ectojob migrate ', left(sha2(%s, 256), 40))"
 """What a deploy holds, by the schema's name; ``sql/mysql/install.sql`` and ``post-apply.py`` say it for themselves."""
 
@@ -28,6 +31,14 @@ def connect(dsn: str, kind: Any = pymysql.Connection, **options: Any) -> Any:
     for name, value in _KEEPALIVE.items():
         with suppress(AttributeError, OSError):  # not every system has them, and a Unix socket needs none
             conn._sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return conn
+
+
+def connect_worker(dsn: str, kind: Any = pymysql.Connection, **options: Any) -> Any:
+    """Open a connection of a worker's, which may be idle for as long as it likes: so may a handler be."""
+    conn = connect(dsn, kind, init_command=READ_COMMITTED, **options)
+    with conn.cursor() as cursor:
+        cursor.execute("set session wait_timeout = 2147483")  # the most there is on every system
     return conn
 
 

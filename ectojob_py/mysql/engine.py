@@ -8,8 +8,8 @@ import pymysql
 
 from ectojob_py.engine import NotNow
 from ectojob_py.errors import NotAllowed, SetupError, UnknownQueue
-from ectojob_py.mysql.connection import connect
-from ectojob_py.mysql.handler_connection import READ_COMMITTED, HandlerConnection
+from ectojob_py.mysql.connection import connect_worker
+from ectojob_py.mysql.handler_connection import HandlerConnection
 from ectojob_py.mysql.listener import NAP, Listener
 from ectojob_py.pool import Connections
 from ectojob_py.release import how_to_migrate
@@ -29,8 +29,7 @@ NO_DATABASE, NO_PROCEDURE, NO_RIGHT = 1049, 1305, 1370
 
 def open_pool(dsn: str) -> Connections[HandlerConnection]:
     """Make a pool of handlers' connections."""
-    options = {"autocommit": False, "init_command": READ_COMMITTED}
-    return Connections(partial(connect, dsn, HandlerConnection, **options), pymysql.OperationalError)
+    return Connections(partial(connect_worker, dsn, HandlerConnection, autocommit=False), pymysql.OperationalError)
 
 
 def open_async_pool(_dsn: str) -> NoReturn:

@@ -12,9 +12,6 @@ from ectojob_py.guard import AUTOCOMMIT, ENDED, Guard
 from ectojob_py.job import Job
 from ectojob_py.mysql.calls import CONFLICTS
 
-READ_COMMITTED = "set session transaction isolation level read committed"
-"""At REPEATABLE READ a claim leaves gap locks, and enqueuers wait for them."""
-
 READ_ONLY = 1290
 
 _BEGINS_ANOTHER = re.compile(

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from time import sleep
+from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,8 +19,7 @@ from ectojob_py.client import Jobs
 from ectojob_py.errors import Locked, UnknownQueue
 from ectojob_py.job import Job
 from ectojob_py.mysql.calls import LOCK_WAIT_TIMEOUT, MysqlCalls
-from ectojob_py.mysql.connection import connect
-from ectojob_py.mysql.handler_connection import READ_COMMITTED
+from ectojob_py.mysql.connection import connect_worker
 
 NAP = 1.0
 """Seconds an ear sleeps in the server, at most, before it looks by itself: a job that was enqueued inside a transaction
@@ -28,7 +27,10 @@ wakes nobody, unless its client calls ``wake`` after the commit. After a job the
 
 _SHORTEST_NAP = 0.05
 _BREATH = 0.005
-"""Seconds between two looks, at least: a job may be there that others have locked, so that no claim gets it."""
+"""Seconds between two looks, at least."""
+
+_LONGEST_BREATH = 0.05
+"""It is doubled up to this, whenever an ear has heard of a job and no claim got it: others may have it locked."""
 
 PATIENCE = 20.0
 """Seconds after which a server that doesn't answer is given up. An ear hears of it every nap; a longer sweep ends on
@@ -37,8 +39,15 @@ the server all the same."""
 INTERRUPTED = 1317
 
 _UNLIMITED = "set autocommit = 1 /*M! , max_statement_time = 0 */"
-"""On MariaDB, for a sweep takes as long as there are jobs that are due: cut off, it would be begun for ever. MySQL's
-``max_execution_time`` is for SELECT alone."""
+"""On MariaDB, for a sweep takes as long as there are jobs that are due: cut off, it would be begun for ever. And an ear
+sleeps in a statement. MySQL's ``max_execution_time`` is for SELECT alone."""
+
+
+def _connect(dsn: str) -> pymysql.Connection[Any]:
+    conn: pymysql.Connection[Any] = connect_worker(dsn, autocommit=True, read_timeout=PATIENCE)
+    with conn.cursor() as cursor:
+        cursor.execute(_UNLIMITED)
+    return conn
 
 
 class Listener:
@@ -48,8 +57,7 @@ class Listener:
         self, dsn: str, schema: str, queues: tuple[str, ...], _is_late: Callable[[], bool] = lambda: False
     ) -> None:
         """Connect; the ears connect when first asked to listen. No answer is waited for longer than ``PATIENCE``."""
-        self._conn = connect(dsn, autocommit=True, init_command=READ_COMMITTED, read_timeout=PATIENCE)
-        self._execute(_UNLIMITED)
+        self._conn = _connect(dsn)
         self._schema = schema
         self._calls = MysqlCalls(self._conn, schema, waits=False)
         self.jobs = Jobs(self._conn, schema)
@@ -85,7 +93,9 @@ class Listener:
 
     def claim(self, queue: str, demand: int, execution_timeout: timedelta | None) -> list[Job]:
         """Take up to ``demand`` jobs."""
-        return self.jobs.claim_batch(queue, demand, execution_timeout)
+        claimed = self.jobs.claim_batch(queue, demand, execution_timeout)
+        self._ears[queue].looked(found=bool(claimed))
+        return claimed
 
     def extend(self, job: Job, by: timedelta) -> Job | None:
         """Keep a lease; ``None``: someone else has the job by now. Raises ``Locked`` after a second for its row."""
@@ -94,6 +104,10 @@ class Listener:
     def release(self, job: Job) -> Job | None:
         """Give a job back; ``None``: someone else has it by now. Raises ``Locked`` after a second for its row."""
         return self._at_once("release", job)
+
+    def fail(self, job: Job, error: str, retry_in: timedelta | None) -> Job | None:
+        """Fail an attempt; ``None``: someone else has it by now. Raises ``Locked`` after a second for its row."""
+        return self._at_once("fail", job, error, retry_in)
 
     def _at_once(self, procedure: str, job: Job, *args: object) -> Job | None:
         self._execute("set session innodb_lock_wait_timeout = 1")  # there is no less on MySQL
@@ -135,6 +149,9 @@ class _Ear:
         self._wanted = threading.Event()
         self._awake = threading.Event()
         self._closed = False
+        self._breath = _BREATH
+        self._heard_at = 0.0  # in ``monotonic`` seconds
+        self._provoked = False  # whether the next look is its doing
         self._error: Exception | None = None
         self._thread: threading.Thread | None = None
         self._conn: pymysql.Connection[Any] | None = None
@@ -153,7 +170,16 @@ class _Ear:
             raise self._error
         heard = self._awake.is_set()
         self._awake.clear()
+        self._provoked |= heard
         return heard
+
+    def looked(self, *, found: bool) -> None:
+        """Listen again soon, if there was a job to take; else less soon each time that it was for nothing."""
+        if found:
+            self._breath = _BREATH
+        elif self._provoked:
+            self._breath = min(2 * self._breath, _LONGEST_BREATH)
+        self._provoked = False
 
     def close(self) -> None:
         """Let the thread end, by hanging up when it sleeps, and wait for it."""
@@ -167,7 +193,7 @@ class _Ear:
 
     def _run(self) -> None:
         try:
-            self._conn = connect(self._dsn, autocommit=True, init_command=READ_COMMITTED, read_timeout=PATIENCE)
+            self._conn = _connect(self._dsn)
             try:
                 self._listen(self._conn)
             finally:
@@ -180,11 +206,12 @@ class _Ear:
     def _listen(self, conn: pymysql.Connection[Any]) -> None:
         nap = _SHORTEST_NAP
         while self._wanted.wait() and not self._closed:
+            sleep(max(0.0, self._heard_at + self._breath - monotonic()))
             if self._job_within(conn, nap * random.uniform(0.75, 1)):
                 self._wanted.clear()
                 self._ring()
                 nap = _SHORTEST_NAP
-                sleep(_BREATH)
+                self._heard_at = monotonic()
             else:
                 nap = min(2 * nap, NAP)
 

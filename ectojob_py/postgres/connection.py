@@ -48,9 +48,10 @@ class HandlerConnection(Guard, LivelyConnection):
 
     @classmethod
     def open(cls, dsn: str) -> Self:
-        """Connect."""
-        conn = cls.connect(dsn)
-        [conn.pid] = (conn.execute("select pg_backend_pid()")).fetchone() or [None]
+        """Connect. A handler may do without the database for as long as it likes, so idle sessions are not ended."""
+        conn = cls.connect(dsn, autocommit=True)
+        patient = "select pg_backend_pid(), set_config('idle_session_timeout', '0', false)"
+        [conn.pid, _] = (conn.execute(patient)).fetchone() or [None, None]
         conn.reset()
         return conn
 

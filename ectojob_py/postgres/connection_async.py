@@ -47,9 +47,10 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
 
     @classmethod
     async def open(cls, dsn: str) -> Self:
-        """Connect."""
-        conn = await cls.connect(dsn)
-        [conn.pid] = await (await conn.execute("select pg_backend_pid()")).fetchone() or [None]
+        """Connect. A handler may do without the database for as long as it likes, so idle sessions are not ended."""
+        conn = await cls.connect(dsn, autocommit=True)
+        patient = "select pg_backend_pid(), set_config('idle_session_timeout', '0', false)"
+        [conn.pid, _] = await (await conn.execute(patient)).fetchone() or [None, None]
         await conn.reset()
         return conn
 

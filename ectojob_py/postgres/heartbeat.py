@@ -77,7 +77,7 @@ class _Considerate(_Impatient):
         """Wait on while the call runs: it may sweep very many jobs, or wait for a lock or for a standby."""
         if self.is_late():
             self._give_up()
-        query = "select from pg_stat_activity where pid = %s and state = 'active'"
+        query = "select from pg_stat_activity where pid = %s and state in ('active', 'disabled')"  # track_activities
         try:
             with _ImpatientConnection.connect(make_conninfo(self.info.dsn, password=self.info.password)) as other:
                 if other.execute(query, [self.pid or self.info.backend_pid]).fetchone() is None:

@@ -26,9 +26,10 @@ _SCHEDULED = ".scheduled"
 
 _UNLIMITED = """
 select pg_catalog.set_config(name, '0', false) from pg_catalog.pg_settings
-where name in ('statement_timeout', 'transaction_timeout')
+where name in ('statement_timeout', 'transaction_timeout', 'idle_session_timeout')
 """
-"""A sweep takes as long as there are jobs that are due: cut off, and so rolled back, it would be begun for ever."""
+"""A sweep takes as long as there are jobs that are due: cut off, and so rolled back, it would be begun for ever. And a
+worker that nobody has work for is idle."""
 
 
 class Listener:
@@ -78,7 +79,8 @@ class Listener:
     def due_in(self, queue: str) -> float | None:
         """Return the seconds until the sweep has work next, both ends by the database's clock; ``None``: none known."""
         statement = sql.SQL("select extract(epoch from due - clock_timestamp()) from {}(%s) as due")
-        row = self._conn.execute(statement.format(sql.Identifier(self._schema, "next_due")), [queue]).fetchone()
+        function = sql.Identifier(self._schema.replace("%", "%%"), "next_due")
+        row = self._conn.execute(statement.format(function), [queue]).fetchone()
         return None if row is None or row[0] is None else float(row[0])
 
     def claim(self, queue: str, demand: int, execution_timeout: timedelta | None) -> list[Job]:
@@ -99,6 +101,10 @@ class Listener:
     def release(self, job: Job) -> Job | None:
         """Give a job back; ``None``: someone else has it by now. Raises ``Locked`` rather than wait for its row."""
         return self._at_once(lambda: self.jobs.release(job.queue, job.id, job.attempt))
+
+    def fail(self, job: Job, error: str, retry_in: timedelta | None) -> Job | None:
+        """Fail an attempt; ``None``: someone else has it by now. Raises ``Locked`` rather than wait for its row."""
+        return self._at_once(lambda: self.jobs.fail(job.queue, job.id, job.attempt, error, retry_in))
 
     def _at_once(self, move: Callable[[], Job | None]) -> Job | None:
         self._conn.execute("set lock_timeout = '10ms'")

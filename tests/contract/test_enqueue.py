@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -99,7 +99,13 @@ def test_the_ends_of_the_range_of_max_attempts(db: Db, max_attempts: int) -> Non
 
 @pytest.mark.parametrize(
     "schedule",
-    [datetime(1, 1, 1, tzinfo=UTC), datetime(999, 12, 31, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)],
+    [
+        datetime(1, 1, 1, tzinfo=timezone(14 * HOUR)),  # in UTC there is no such date
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(999, 12, 31, tzinfo=UTC),
+        datetime(9999, 1, 1, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, tzinfo=timezone(-14 * HOUR)),
+    ],
     ids=str,
 )
 def test_a_schedule_out_of_range_is_refused(db: Db, schedule: datetime) -> None:

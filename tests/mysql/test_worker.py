@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pymysql
@@ -355,15 +355,17 @@ def test_a_lost_lease_rolls_the_handlers_writes_back(jobs: Jobs, ask: Ask, start
 
 
 def test_a_row_that_somebody_has_locked_is_not_waited_for(jobs: Jobs, connect: Connect, dsn: str) -> None:
-    id = jobs.enqueue("default")
-    [job] = jobs.claim_batch("default", 1)
+    jobs.enqueue_many("default", [{}, {}])
+    held = jobs.claim_batch("default", 2)
     moves: list[Callable[[], Job | None]] = [
-        lambda: ours.extend(job, timedelta(seconds=1)),
-        lambda: ours.release(job),
+        lambda: ours.extend(held[0], timedelta(seconds=1)),
+        lambda: ours.release(held[0]),
+        lambda: ours.fail(held[1], "it failed", None),
     ]
     timeout = "select @@innodb_lock_wait_timeout = @@global.innodb_lock_wait_timeout"
     with listener.Listener(dsn, "jobs", ("default",)) as ours, connect(autocommit=False) as holder:
-        Jobs(holder).extend("default", id, 1)
+        for job in held:
+            Jobs(holder).extend("default", job.id, 1)
         for move in moves:
             before = monotonic()
             with pytest.raises(Locked):
@@ -387,6 +389,50 @@ def test_a_sweep_takes_as_long_as_it_takes(jobs: Jobs, ask: Ask, dsn: str) -> No
     finally:
         if limited:
             ask("set global max_statement_time = 0")
+
+
+def test_a_worker_may_be_idle_for_longer_than_the_server_allows(
+    jobs: Jobs, ask: Ask, start: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def perform(conn: Any, job: Job) -> None:
+        sleep(2)  # asking another service, say
+        writes_a_receipt(conn, job)
+
+    settings = {"wait_timeout": (1, 28800)} | ({"max_statement_time": (0.1, 0)} if "MariaDB" in version(ask) else {})
+    for name, (short, _) in settings.items():
+        ask(f"set global {name} = {short}")
+    try:
+        start(perform=perform, connections=1)
+        sleep(2)
+        id = jobs.enqueue("default", max_attempts=1)
+        until(lambda: receipts(ask) == [id])
+    finally:
+        for name, (_, default) in settings.items():
+            ask(f"set global {name} = {default}")
+    assert "trying again" not in caplog.text
+
+
+def test_a_job_that_somebody_has_locked_is_not_looked_for_all_the_time(
+    jobs: Jobs, ask: Ask, connect: Connect, start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+
+    class Spied(listener.Listener):
+        def claim(self, queue: str, *args: Any) -> list[Job]:
+            looks.append(queue)
+            return super().claim(queue, *args)
+
+    monkeypatch.setattr("ectojob_py.mysql.engine.Listener", Spied)
+    id = jobs.enqueue("default")
+    holder = connect(autocommit=False)
+    ask("select id from jobs.job where id = %s for update", id, on=holder)
+    start(perform=writes_a_receipt, poll_interval=3600)
+    sleep(1)
+    before = len(looks)
+    sleep(1)
+    assert len(looks) - before < 80
+    holder.rollback()
+    until(lambda: receipts(ask) == [id])
 
 
 def test_a_dead_workers_jobs_are_taken_over(jobs: Jobs, ask: Ask, start: Any) -> None:

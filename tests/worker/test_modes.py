@@ -1,5 +1,6 @@
 """The ways to run handlers: one transaction per job, one per batch, none; and jobs that lie ready for quick ones."""
 
+import asyncio
 import logging
 import threading
 from collections import Counter
@@ -7,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import nan
+from time import sleep
 from typing import Any
 
 import psycopg
@@ -78,6 +80,57 @@ def test_a_batch_that_fails_runs_one_by_one(receipts: Conn, start_worker: StartW
     assert "ValueError: one is bad" in receipts.execute("select last_error from jobs.job").fetchall()[0][0]
 
 
+@pytest.mark.parametrize("kind", ["threads", "tasks"])
+def test_a_small_batch_that_takes_long_keeps_jobs_from_no_other_hand(
+    conn: Conn, start_worker: StartWorker, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    caplog.set_level("INFO", "ectojob")
+    gate = threading.Event()
+
+    def perform(_conn: Conn, _jobs: list[Job]) -> None:
+        assert gate.wait(20)
+
+    async def awaited(_conn: object, _jobs: list[Job]) -> None:
+        while not gate.is_set():
+            await asyncio.sleep(0.01)
+
+    jobs = Jobs(conn)
+    start_worker(perform_batch=perform if kind == "threads" else awaited)
+    for _ in range(2):
+        jobs.enqueue("default")
+        until(lambda: set(states(conn).values()) == {"IN_PROGRESS"})
+    jobs.enqueue("default")
+    sleep(2.5)  # longer than jobs lie ready
+    assert Counter(states(conn).values()) == {"IN_PROGRESS": 2, "AVAILABLE": 1}
+    gate.set()
+    until(lambda: states(conn) == {})
+    assert "not begun" not in caplog.text
+
+
+def test_a_batch_run_one_by_one_forgets_no_job_that_was_taken_from_it_meanwhile(conn: Conn, dsn: str) -> None:
+    jobs = Jobs(conn)
+    first, second = jobs.enqueue_many("default", [{}, {}])
+
+    def perform(_conn: Conn, batch: list[Job]) -> None:
+        if len(batch) == 2:
+            held[:] = batch
+            raise ValueError("together they fail")
+        if batch[0].id == first:
+            jobs.release("default", second, 1)
+            [taken] = jobs.claim_batch("default", 1)
+            jobs.complete("default", second, taken.attempt)
+            assert held[1].lease_lost.wait(20)
+
+    held: list[Job] = []
+    ended: list[int] = []
+    worker = Worker(dsn, perform_batch=perform, execution_timeout=0.5, until_empty=True)
+    thread = threading.Thread(target=lambda: ended.append(worker.run()), daemon=True)
+    thread.start()
+    thread.join(10)
+    worker.stop(grace=0)
+    assert (ended, states(conn)) == ([0], {})
+
+
 def test_a_batch_that_lost_a_lease_writes_nothing_for_it(receipts: Conn, start_worker: StartWorker) -> None:
     taken = threading.Event()
 
@@ -108,6 +161,8 @@ def test_a_batch_of_several_queues_that_wrote_nothing_completes_as_one(conn: Con
 
     def perform(_conn: Conn, jobs: list[Job]) -> None:
         nonlocal mixed
+        if jobs[0].params == {"quick": True}:
+            return
         if jobs[0].params:
             began.set()
             assert gate.wait(20)
@@ -120,6 +175,8 @@ def test_a_batch_of_several_queues_that_wrote_nothing_completes_as_one(conn: Con
     jobs = Jobs(conn)
     jobs.create_queue("other")
     start_worker(queue=["default", "other"], perform_batch=perform, connections=1, max_demand=20, batch_size=10)
+    jobs.enqueue_many("default", [{"quick": True}] * 10)  # so that others will lie ready
+    until(lambda: states(conn) == {})
     jobs.enqueue("default", {"first": True})
     assert began.wait(20)
     with conn.transaction():
@@ -268,8 +325,7 @@ def test_slow_jobs_are_not_claimed_ahead(conn: Conn, start_worker: StartWorker) 
 class Slow(Hands):
     """Hands that have not yet taken what lies ready."""
 
-    def _put(self, job: Job) -> None:
-        self._jobs.put(job)
+    def _call(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -374,6 +430,8 @@ def test_handlers_that_do_not_go_together_are_refused(options: dict[str, Any]) -
         ({"grace": nan}, "grace must be 0 or more, not nan"),
         ({"grace": -1}, "grace must be 0 or more, not -1"),
         ({"execution_timeout": 1e30}, "execution_timeout must be at most 30 days"),
+        ({"max_demand": 2.5}, "max_demand must be a whole number, not 2.5"),
+        ({"connections": 2.0}, "connections must be a whole number, not 2.0"),
         ({"log_level": "loud"}, "log_level must be one of critical, .*debug, .*, not loud"),
     ],
 )
@@ -396,10 +454,14 @@ def of_both(conn: Conn, job: Job) -> None: ...
         {"perform": lambda: None},
         {"perform": of_both, "transaction": False},
         {"perform_batch": of_a_job},
+        {"perform": 5},
+        {"perform": {"a": of_both, "b": 5}},
+        {"perform": {}},
+        {"perform_batch": "of_both"},
     ],
 )
 def test_a_handler_that_cannot_be_called_so_is_refused_before_it_uses_up_attempts(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="can't be called as"):
+    with pytest.raises(ValueError, match=r"can't be called|with no handlers"):
         Worker("host=nowhere", **options)
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import inf, nan
 from socket import gethostname
@@ -16,6 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from clocks import Clocks
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -505,6 +507,90 @@ def test_a_lease_of_years_is_extended_by_no_more_than_it_may_be(
     assert not job.lease_lost.is_set()
     [(by,)] = conn.execute("select expires - %s from jobs.job", [job.expires]).fetchall()
     assert by == timedelta(days=30)
+
+
+@pytest.mark.parametrize(
+    ("granted_at", "ends"),
+    [
+        (datetime(2026, 10, 25, 2, 58, tzinfo=Clocks()), datetime(2026, 10, 25, 2, 3, fold=1, tzinfo=Clocks())),
+        (datetime(2026, 3, 29, 1, 58, fold=1, tzinfo=Clocks()), datetime(2026, 3, 29, 3, 3, tzinfo=Clocks())),
+    ],
+    ids=["autumn", "spring"],
+)
+def test_a_lease_is_as_long_as_it_is_whatever_the_clocks_show(conn: Conn, granted_at: datetime, ends: datetime) -> None:
+    Jobs(conn).enqueue("default")
+    [job] = Jobs(conn).claim_batch("default", 1)
+    leases = Leases()
+    zone = granted_at.tzinfo  # the same object, as of one session: Python then subtracts what the clocks show
+    leases.add([replace(job, updated_at=granted_at, expires=ends.replace(tzinfo=zone))])
+    assert 95 < leases.next_due() - monotonic() <= 100
+
+
+def test_a_failed_job_that_somebody_has_locked_keeps_no_other_lease_from_being_extended(
+    receipts: Conn, dsn: str, start_worker: StartWorker
+) -> None:
+    runs: list[int] = []
+    locked, healthy = threading.Event(), threading.Event()
+
+    def perform(_conn: Conn, job: Job) -> None:
+        runs.append(job.id)
+        if job.params:
+            assert locked.wait(20)
+            raise ValueError("it fails")
+        assert not job.lease_lost.wait(2)
+        healthy.set()
+
+    start_worker(perform=perform, execution_timeout=0.6)
+    failing, other = Jobs(receipts).enqueue_many("default", [{"fails": True}, {}], max_attempts=1)
+    until(lambda: sorted(runs) == [failing, other])
+    start_worker(perform=perform, execution_timeout=0.6, poll_interval=0.1)  # which sweeps
+    with psycopg.connect(dsn) as somebody:
+        Jobs(somebody).extend("default", failing, 1)
+        locked.set()
+        assert healthy.wait(20)
+        until(lambda: gone(receipts, other))
+    until(lambda: row(receipts, failing)[0] == "FAILED")
+    assert sorted(runs) == [failing, other]
+
+
+@pytest.mark.parametrize("transaction", [True, False])
+def test_nothing_begins_after_a_stop_that_gave_it_back(conn: Conn, dsn: str, transaction: bool) -> None:
+    began: list[float] = []
+    slow = threading.Event()
+
+    def perform(*_: object) -> None:
+        began.append(monotonic())
+        if slow.wait(0.001):
+            sleep(0.3)
+
+    Jobs(conn).enqueue_many("default", [{}] * 2000)
+    worker = Worker(dsn, perform=perform, transaction=transaction, connections=1)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    until(lambda: len(began) > 100)
+    slow.set()
+    worker.stop(grace=0)
+    thread.join(20)
+    ended = monotonic()
+    sleep(1)
+    assert [moment for moment in began if moment > ended] == []
+
+
+def test_a_worker_may_be_idle_for_longer_than_its_role_allows(
+    receipts: Conn, start_worker: StartWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    def perform(conn: Conn, job: Job) -> None:
+        sleep(0.5)  # asking another service, say
+        writes_a_receipt(conn, job)
+
+    database = sql.Identifier(receipts.info.dbname)
+    receipts.execute(sql.SQL("alter database {} set idle_session_timeout = 300").format(database))
+    start_worker(perform=perform)
+    sleep(1)
+    id = Jobs(receipts).enqueue("default", max_attempts=1)
+    until(lambda: gone(receipts, id))
+    assert count(receipts) == 1
+    assert "lost" not in caplog.text
 
 
 def test_a_handler_that_locks_its_own_job_keeps_no_other_lease_from_being_extended(
