@@ -5,7 +5,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated, BinaryIO, NoReturn
 
@@ -124,6 +124,6 @@ def _at(schedule: Moment | None, session: Session) -> datetime | None:
     if schedule.wait is None:
         return schedule.at
     try:
-        return session.clock() + schedule.wait
+        return session.clock().astimezone(UTC) + schedule.wait  # in a zone with summer time, + is what its clocks show
     except OverflowError:
         raise BadUsage("--schedule is later than any date", "Write a wait such as +5m, +1h30m or +2d.") from None

@@ -46,7 +46,7 @@ def jobs(
     queue: Annotated[str | None, typer.Option("--queue", "-q", metavar="NAME", help="Of this queue only.")] = None,
     state: Annotated[State | None, typer.Option(case_sensitive=False, help="In this state only.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="FAILED ones, latest first, with their last error.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=2**63 - 1, help="How many at most.", metavar="N")] = 50,
     params: Annotated[bool, typer.Option("--params", help="Show the params, too; for the owner.")] = False,
     dsn: Dsn = None,
     schema: Schema = None,

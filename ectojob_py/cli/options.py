@@ -43,6 +43,8 @@ class Chosen:
 
     def over(self, dsn: str | None, schema: str | None, as_json: bool) -> "Chosen":
         """Return the choice with a command's own options."""
+        if schema == "":
+            raise BadUsage("--schema names no schema", "Leave it out for jobs.")
         return replace(
             self,
             given_dsn=self.given_dsn if dsn is None else dsn,

@@ -9,7 +9,7 @@ from functools import reduce
 from typing import Any
 
 from ectojob_py.errors import BadUsage
-from ectojob_py.handler import is_async
+from ectojob_py.handler import check_callable, is_async
 
 
 def load(target: str, batch: bool = False) -> Any:
@@ -18,17 +18,18 @@ def load(target: str, batch: bool = False) -> Any:
     ``batch``: a handler of batches, of which there is no mapping.
     """
     module, colon, name = target.partition(":")
-    if not module or not colon or not name:
+    if not module or not colon or not name or module.startswith(".") or "/" in module:
         raise BadUsage(f"{target!r} does not name a handler", "Write module:function, such as shop.receipts:perform.")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     perform = _named(_imported(module), module, name)
-    handlers = perform.values() if isinstance(perform, Mapping) else [perform]
-    if not handlers or not all(callable(handler) for handler in handlers):
-        msg = f"{target} is {_kind(perform)}, not a handler"
-        raise BadUsage(msg, "A handler is a function (conn, job), or a mapping of them by params['type'].")
     if batch and isinstance(perform, Mapping):
         raise BadUsage(f"{target} is a mapping, not a handler of batches", "Write a function (conn, jobs).")
+    try:
+        check_callable(perform)
+    except ValueError as error:
+        hint = "A handler is a function (conn, job), or a mapping of them by params['type']."
+        raise BadUsage(f"{target}: {error}", hint) from None
     try:
         is_async(perform)
     except ValueError as error:
@@ -52,10 +53,6 @@ def _named(module: object, where: str, name: str) -> Any:
         names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
         hint = f"It has {', '.join(sorted(names)[:10])}." if names else "It has no functions at all."
         raise BadUsage(f"module {where} has no {name}", hint) from None
-
-
-def _kind(value: object) -> str:
-    return f"a {type(value).__name__}" + (" with something that can't be called" if isinstance(value, Mapping) else "")
 
 
 def _place(error: BaseException) -> str:

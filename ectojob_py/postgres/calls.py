@@ -21,13 +21,13 @@ class PostgresCalls:
     def value(self, function: str, *args: object) -> Any:
         """Return the one value; of a function that returns nothing, nothing useful."""
         with self._cursor(scalar_row) as cursor:
-            cursor.execute(select("*", self._schema, function, len(args)), adapt(args, self._conn))
+            cursor.execute(select("answer", self._schema, function, len(args)), adapt(args, self._conn))
             return cursor.fetchone()
 
     def values(self, function: str, *args: object) -> list[Any]:
         """Return the set's values in order."""
         with self._cursor(scalar_row) as cursor:
-            cursor.execute(select("*", self._schema, function, len(args)), adapt(args, self._conn))
+            cursor.execute(select("answer", self._schema, function, len(args)), adapt(args, self._conn))
             return cursor.fetchall()
 
     def jobs(self, function: str, *args: object) -> list[Job]:

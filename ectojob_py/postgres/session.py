@@ -59,6 +59,7 @@ class Session:
         if "connect_timeout" not in conninfo_to_dict(dsn) and "PGCONNECT_TIMEOUT" not in os.environ:
             options["connect_timeout"] = _CONNECT_TIMEOUT
         self._conn = psycopg.connect(with_encoding(dsn), **options)
+        self._conn.execute("set datestyle = iso; set intervalstyle = postgres")  # psycopg reads no other
         self._schema = schema
         set_json_loads(_undecoded, self._conn)
         self.jobs = Jobs(self._conn, schema)

@@ -29,7 +29,7 @@ def _job(values: Sequence[Any]) -> Job:
 def select(columns: LiteralString, schema: str, function: str, arity: int) -> bytes:
     """Return the statement as psycopg sends it: to compose it for every call takes longer than to send it."""
     return (
-        sql.SQL("select {} from {}({})")
+        sql.SQL("select {} from {}({}) as answer")
         .format(
             sql.SQL(columns),
             sql.Identifier(schema.replace("%", "%%"), function),

@@ -51,7 +51,8 @@ def dsn(
         with closing(connect(mysql_at(request.param), autocommit=True)) as conn, conn.cursor() as cursor:
             cursor.execute("truncate table jobs.job")  # so that ids begin with 1
             yield mysql_at(request.param)
-            cursor.execute("drop database if exists jobs_eu")
+            for schema in ("jobs_eu", 'jobs%s "eu"'):
+                cursor.execute(f"drop database if exists `{schema}`")
         return
     server = postgres_at(request.param)
     own = DatabaseJanitor(

@@ -8,6 +8,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from cli.conftest import Ask, Command
 
+ODD = 'jobs%s "eu"'
+
 
 def url(dsn: str) -> str:
     """Return a dsn as a URL."""
@@ -28,11 +30,28 @@ def test_the_dsn_may_stand_anywhere(bare: Command, dsn: str, monkeypatch: pytest
 
 
 def test_the_schema_may_stand_anywhere(ectojob: Command, db: Db) -> None:
-    assert ectojob("migrate", "--schema", "jobs_eu").code == 0
-    ectojob("--schema", "jobs_eu", "queue", "create", "eu")
-    names = [row["queue"] for row in ectojob("queues", "--schema", "jobs_eu", "--json").document["queues"]]
+    assert ectojob("migrate", "--schema", ODD).code == 0
+    ectojob("--schema", ODD, "queue", "create", "eu")
+    names = [row["queue"] for row in ectojob("queues", "--schema", ODD, "--json").document["queues"]]
     assert names == ["default", "eu"]
     assert [row["queue"] for row in ectojob("--json", "queues").document["queues"]] == [db.queue()["name"]]
+
+
+def test_a_worker_works_in_any_schema(ectojob: Command) -> None:
+    for command in (["migrate"], ["enqueue", "default"], ["work", "builtins:print", "-q", "default", "--until-empty"]):
+        assert ectojob(*command, "--schema", ODD).code == 0
+    assert ectojob("jobs", "--schema", ODD, "--json").document == {"jobs": []}
+
+
+def test_moments_and_durations_are_read_in_whatever_style_the_database_prefers(
+    ectojob: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = ectojob("queues", "--settings", "--json").document
+    monkeypatch.setenv("PGOPTIONS", "-c datestyle=German -c intervalstyle=iso_8601")
+    assert ectojob("queues", "--settings", "--json").document == before
+    assert ectojob("queue", "create", "emails").code == 0
+    assert ectojob("enqueue", "emails").code == 0
+    assert ectojob("jobs").code == 0
 
 
 @pytest.mark.parametrize(
@@ -40,6 +59,7 @@ def test_the_schema_may_stand_anywhere(ectojob: Command, db: Db) -> None:
     [
         ([], "no database given"),
         (["--dsn", " "], "no database given"),
+        (["--schema", ""], "--schema names no schema"),
         (["--dsn", "hush"], "neither a postgresql:// or mysql:// URL nor"),
         (["--dsn", "postgresql+psycopg://joe:hush@host/db"], "neither a postgresql:// or mysql:// URL nor"),
         (["--dsn", "mysql+pymysql://joe:hush@host/db"], "neither a postgresql:// or mysql:// URL nor"),

@@ -2,10 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
+from clocks import Clocks
 from contract.harness import Db
 
 from cli.conftest import Ask, Command
+from ectojob_py.cli.enqueue import _at
+from ectojob_py.cli.typed import Moment
 
 
 def rows(db: Db, *columns: str) -> list[tuple[Any, ...]]:
@@ -30,6 +34,12 @@ def test_a_wait_begins_by_the_databases_clock(ectojob: Command, db: Db) -> None:
     wait = waiting["schedule"] - waiting["inserted_at"]
     assert timedelta(minutes=4, seconds=59) <= wait <= timedelta(minutes=5)
     assert far["schedule"] == datetime(2999, 1, 31, 7, tzinfo=UTC)
+
+
+def test_a_wait_is_as_long_as_it_is_whatever_the_clocks_show() -> None:
+    session = Mock(clock=lambda: datetime(2026, 3, 29, 1, 58, fold=1, tzinfo=Clocks()))
+    at = _at(Moment(wait=timedelta(minutes=5)), session)
+    assert at == datetime(2026, 3, 29, 1, 3, tzinfo=UTC)
 
 
 def test_params_arrive_as_they_were_typed(ectojob: Command, ask: Ask, dsn: str) -> None:

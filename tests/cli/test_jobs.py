@@ -97,6 +97,7 @@ def test_bad_input_changes_nothing(ectojob: Command, failed: list[int]) -> None:
         (["jobs", "--state", "LOST"], 2, "LOST"),
         (["jobs", "--state", "RETRY", "--failed"], 2, "exclude each other"),
         (["jobs", "--limit", "0"], 2, "--limit"),
+        (["jobs", "--limit", "9223372036854775808"], 2, "--limit"),
         (["requeue", "nope", "1"], 1, "[JQ002]"),
         (["requeue", "nope", "--all-failed"], 1, "[JQ002]"),
         (["requeue", "default"], 2, "--all-failed"),
