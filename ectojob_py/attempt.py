@@ -77,6 +77,8 @@ class Transactions:
     def _perform_and_complete(self, conn: Lent, jobs: list[Job]) -> None:
         """Do both in one transaction, and all of it again when it had to yield to another transaction."""
         for tries in count(1):
+            for job in jobs:
+                job.forget()
             try:
                 with conn.handed_out(), EndingChildren():
                     refuse_undone(self._perform(conn, jobs))

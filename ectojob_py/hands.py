@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
+from contextvars import copy_context
 from math import inf
 from queue import Empty, SimpleQueue
 from threading import Thread, current_thread
@@ -23,6 +24,9 @@ _STALLED = 1.0
 
 _SHORT = 1.0
 """Seconds before one more thread is asked for, when the system had none to give."""
+
+_BLOCKED = 0.1
+"""Seconds after which an event loop that doesn't begin what it is given has a handler that blocks it."""
 
 _LAST_WORDS = 1.0
 """Seconds that async handlers which are cancelled have to tidy up."""
@@ -196,16 +200,18 @@ class Threads(Hands):
             jobs = [first]
             try:
                 jobs = self._batch_of(first)
-                reports = self._performance.run(jobs)
+                reports = copy_context().run(self._performance.run, jobs)
             except BaseException as error:  # noqa: BLE001 - a time limit thrown into this thread may come too late
                 reports = [failed(job, error, 0.0) for job in jobs]
             self._at_work.discard(current_thread())
             self._tell(reports)
 
     def _wait(self) -> Job | None:
-        while True:
-            with suppress(BaseException):  # likewise
-                return self._jobs.get()
+        taken: list[Job | None] = []
+        while not taken:
+            with suppress(BaseException):  # likewise; so it is taken and kept in one call, into which nothing is thrown
+                taken.extend(map(SimpleQueue.get, [self._jobs]))
+        return taken[0]
 
 
 class Tasks(Hands):
@@ -218,6 +224,8 @@ class Tasks(Hands):
         """Take what ``Hands`` takes, and what they do."""
         super().__init__(size, most, batch, bell)
         self._performance = performance
+        self._context = copy_context()
+        self._called_at = inf  # when the loop was called, unless it has looked since
         self._loop = asyncio.new_event_loop()
         self._closing = asyncio.Event()
         self._thread = Thread(target=self._work, name="ectojob-loop", daemon=True)
@@ -228,7 +236,12 @@ class Tasks(Hands):
         self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(_LAST_WORDS)
 
+    @property
+    def _room(self) -> int:
+        return len(self._at_work) if monotonic() > self._called_at + _BLOCKED else self._size
+
     def _call(self) -> None:
+        self._called_at = min(self._called_at, monotonic())
         self._loop.call_soon_threadsafe(self._look)
 
     def _work(self) -> None:
@@ -239,8 +252,9 @@ class Tasks(Hands):
 
     def _look(self) -> None:
         """Begin a task for whatever waits, on the loop."""
+        self._called_at = inf
         while len(self._at_work) < self._size and (jobs := self._batch_of(None)):
-            self._at_work.add(self._loop.create_task(self._run(jobs)))
+            self._at_work.add(self._loop.create_task(self._run(jobs), context=self._context.copy()))
 
     async def _run(self, jobs: list[Job]) -> None:
         try:

@@ -66,6 +66,11 @@ class Job:
             raise ValueError(msg)  # noqa: TRY004
         return base64.b64decode(encoded)
 
+    def forget(self) -> None:
+        """Decode ``params`` anew when next asked for: a handler that is run again gets what was enqueued."""
+        for name in ("params", "payload"):
+            self.__dict__.pop(name, None)
+
     def __str__(self) -> str:
         """Say which job this is, as the log does: ``emails[42]``."""
         return f"{self.queue}[{self.id}]"

@@ -28,22 +28,27 @@ class Setbacks:
         self._log = log
         self._reports: deque[Report] = deque()
         self._locked: deque[Report] = deque()
-        self.due_at = inf
-        """When to tell what was locked, in ``monotonic`` seconds; infinity: nothing was."""
+        self._again_at = inf
 
     def add(self, report: Report) -> None:
         """Keep it for ``tell``."""
         self._reports.append(report)
 
+    @property
+    def due_at(self) -> float:
+        """When there is something to tell, in ``monotonic`` seconds; infinity: nothing."""
+        return 0.0 if self._reports else self._again_at
+
     def tell(self, listener: Listener) -> Iterator[Report]:
         """Yield each when it is told. The fence makes it safe to tell again after a lost connection.
 
         It waits for no row that somebody has locked, in psql, say: the leases of other jobs are to be kept meanwhile.
+        After one the loop has its turn.
         """
-        if self.due_at <= monotonic():
+        if self._again_at <= monotonic():
             self._reports += self._locked
             self._locked.clear()
-            self.due_at = inf
+            self._again_at = inf
         while self._reports:
             report = self._reports[0]
             try:
@@ -54,9 +59,9 @@ class Setbacks:
             except Locked:
                 self._log.info("%s is locked by somebody, trying again", report.job)
                 self._locked.append(self._reports.popleft())
-                self.due_at = monotonic() + _AGAIN
-            else:
-                yield self._reports.popleft()
+                self._again_at = monotonic() + _AGAIN
+                break
+            yield self._reports.popleft()
 
     def _release(self, listener: Listener, report: Report) -> None:
         job = report.job
@@ -87,6 +92,8 @@ def _failed(listener: Listener, report: Report, wait: timedelta | None) -> Job |
     job, error = report.job, report.error or ""
     try:
         return listener.fail(job, error, wait)
+    except Locked:
+        raise
     except Exception:
         if error.isascii():
             raise

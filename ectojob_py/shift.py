@@ -208,7 +208,7 @@ class Shift:
                 listener.release(job)
             except Locked:
                 self._setbacks.add(Report(self._unbegun.popleft(), Outcome.NOT_RUN, 0.0, "not begun, and locked"))
-                continue
+                break
             except UnknownQueue:
                 pass
             self._leases.drop(job)

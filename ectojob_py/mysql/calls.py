@@ -93,12 +93,13 @@ class MysqlCalls:
         sent = [_adapt(arg) for arg in (*args, *DEFAULTS.get(function, ())[len(args) :])]
         statement = f"call `{self._quoted}`.`{function}`({', '.join(['%s'] * len(sent))})"
         alone = self._conn.get_autocommit() and not self._in_transaction()
-        deadline = time.monotonic() + RETRIED_FOR
+        deadline: float | None = None  # a call may wait for a deploy before it finds something missing
         quiet = False
         while True:
             try:
                 return self._execute(statement, sent)
             except pymysql.MySQLError as error:
+                deadline = deadline or time.monotonic() + RETRIED_FOR
                 code, text = (*error.args, None, None)[:2]
                 if code in ERRORS and not (alone and code == UNFINISHED):
                     raise _refusal(code, str(text)) from error

@@ -14,8 +14,9 @@ from ectojob_py.mysql.calls import CONFLICTS
 
 READ_ONLY = 1290
 
+_GAP = r"(?:\s|--[^\n]*\n|#[^\n]*\n|/\*(?![!M]).*?\*/)"  # white space, and comments that nobody executes
 _BEGINS_ANOTHER = re.compile(
-    r"\s*(begin|start\s+transaction|(commit|rollback)\s+(work\s+)?and\s+chain)\b", re.IGNORECASE
+    rf"{_GAP}*(begin|start{_GAP}+transaction|(commit|rollback){_GAP}+(work{_GAP}+)?and{_GAP}+chain)\b", re.I | re.S
 )
 """What ends a transaction, and has another one open when the server tells."""
 
@@ -25,6 +26,9 @@ class HandlerConnection(Guard, pymysql.Connection):
 
     The transaction begins at the handler's first statement, and ends with the job.
     """
+
+    _unsure = False
+    """Whether a statement of the handler's failed, and its transaction may have ended by that."""
 
     def catch_up(self) -> None:
         """Ask the server about the transaction, when it was open before a result that was left or a statement failed.
@@ -52,12 +56,20 @@ class HandlerConnection(Guard, pymysql.Connection):
 
     def reset(self) -> None:
         """Roll back what is open, and be as new."""
+        self._unsure = False
         self.rollback()
         if self.get_autocommit():
             self.autocommit(False)
 
     def query(self, sql: Any, unbuffered: bool = False) -> int:
-        """Run a statement, and look whether it ended the transaction: COMMIT does, and so does any DDL."""
+        """Run a statement, and look whether it ended the transaction: COMMIT does, and so does any DDL.
+
+        One that failed may have: an error comes without the session's status, so that it is asked for now.
+        """
+        if self._unsure:
+            self._unsure = False
+            with self._watched():
+                self.ping(reconnect=False)
         if self._in_transaction() and _BEGINS_ANOTHER.match(
             sql if isinstance(sql, str) else sql[:100].decode("latin1")
         ):
@@ -75,10 +87,11 @@ class HandlerConnection(Guard, pymysql.Connection):
         open_before = self._in_transaction()
         try:
             yield
-        except pymysql.OperationalError as error:
+        except pymysql.MySQLError as error:
             self.demoted |= error.args[0] == READ_ONLY
             if error.args[0] in CONFLICTS:
                 self.conflict = error
+            self._unsure = self.handing_out and open_before and not self.conflict
             raise
         if open_before and not self._in_transaction() and not self.conflict:
             self.refuse(ENDED)

@@ -161,8 +161,10 @@ class _Ear:
         self._bell = bell
         self._wanted.set()
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=f"ectojob-ear-{self._queue}", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name=f"ectojob-ear-{self._queue}", daemon=True)
+            with suppress(RuntimeError):  # the system has none to give: it sweeps, and asks for one again
+                thread.start()
+                self._thread = thread
 
     def heard(self) -> bool:
         """Tell whether it was woken since last asked; raise what ended it."""

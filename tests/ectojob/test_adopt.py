@@ -370,6 +370,19 @@ def test_it_waits_no_longer_than_it_may(conn: Conn, connect: Any, elixir: NewEct
     unadopt(conn)
 
 
+def test_it_keeps_nobody_waiting_who_holds_the_queues_settings(conn: Conn, connect: Any, elixir: NewEctoJob) -> None:
+    create(conn, "3")
+    Jobs(conn).create_queue("emails")
+    with connect(autocommit=False) as other:
+        Jobs(other).pause_queue("emails")
+        conn.execute("set statement_timeout = '10s'")
+        adopt(conn)
+        Jobs(other).enqueue("emails")
+        other.commit()
+    assert [job.queue for job in Jobs(conn).reserve_batch("emails", 9)] == []  # it is paused
+    unadopt(conn)
+
+
 FAIL = """
 create schema fault;
 create sequence fault.step;

@@ -112,6 +112,16 @@ def test_what_is_reserved_comes_in_running_order_and_no_more_than_was_asked_for(
     assert [job.id for job in ectojob.reserve(10)] == late[2:]
 
 
+def test_a_notify_that_it_cannot_hold_stays_as_it_was_enqueued(conn: Conn, ectojob: EctoJob, jobs: Jobs) -> None:
+    id = jobs.enqueue("emails", notify="x" * 1000)
+    [reserved] = ectojob.reserve(1)
+    begun = ectojob.start(reserved)
+    assert begun is not None
+    assert begun.notify == "x" * 255
+    [(kept,)] = conn.execute("select length(notify) from jobs.job where id = %s", [id]).fetchall()
+    assert kept == 1000
+
+
 def test_older_releases_reserve_in_two_statements(ectojob: EctoJob, jobs: Jobs) -> None:
     ids = [ectojob.insert({}) for _ in range(3)]
     assert [job.id for job in ectojob.reserve_as_2_does(2)] == ids[:2]

@@ -1,5 +1,8 @@
 """Each call is all or nothing: under autocommit by a transaction of its own, in the caller's by a savepoint."""
 
+import random
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -85,6 +88,47 @@ def test_a_call_that_raises_in_a_transaction_changes_nothing_and_the_rest_stays(
         jobs.enqueue("no such queue")
     conn.commit()
     assert [(job["id"], job["state"]) for job in db.all_jobs()] == [(first, "IN_PROGRESS"), (second, "IN_PROGRESS")]
+
+
+def test_completing_a_batch_reads_each_of_its_jobs_once_or_twice(db: Db, connect: Connect, ask: Ask) -> None:
+    conn = connect()
+    jobs = Jobs(conn)
+    jobs.enqueue_many("default", [{}] * 300)
+    batch = jobs.claim_batch("default", 300)
+    ask("flush status", on=conn)
+    jobs.complete_batch("default", [job.id for job in batch], [job.attempt for job in batch])
+    assert sum(int(count) for _, count in ask("show session status like 'Handler_read%%'", on=conn)) < 10 * 300
+
+
+def test_an_interrupted_completion_does_not_say_that_someone_else_has_the_job(
+    db: Db, connect: Connect, ask: Ask
+) -> None:
+    [id] = db.jobs.enqueue_many("default", [{}])
+    db.jobs.claim_batch("default", 1)
+    conn, ended = connect(autocommit=False), threading.Event()
+    [(session,)] = ask("select connection_id()", on=conn)
+
+    def interrupt() -> None:
+        killer = connect()
+        while not ended.is_set():
+            ask("kill query %s", session, on=killer)
+            time.sleep(random.uniform(0, 0.002))
+
+    killing = threading.Thread(target=interrupt)
+    killing.start()
+    interrupted = 0
+    deadline = time.monotonic() + 20
+    while interrupted < 300 and time.monotonic() < deadline:
+        try:
+            Jobs(conn).complete("default", id, 1)
+        except pymysql.MySQLError as error:
+            interrupted += error.args[0] == 1317
+        while in_transaction(conn):
+            with suppress(pymysql.MySQLError):
+                conn.rollback()
+    ended.set()
+    killing.join()
+    assert interrupted > 10
 
 
 def test_a_refusal_does_not_undo_what_came_before_it_in_the_transaction(db: Db, connect: Connect) -> None:

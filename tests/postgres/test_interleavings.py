@@ -1,8 +1,12 @@
 """Two sessions at once, each call apart from its COMMIT. A blocked one is seen in the catalog, never awaited."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from time import monotonic
 from typing import Any
 
+import psycopg
 import pytest
 from contract.harness import HOUR, SECOND, Db
 from contract.sessions import Session
@@ -357,6 +361,29 @@ def test_a_queue_with_a_job_that_is_being_completed_is_not_empty_yet(db: Db, fir
     second.rolls_back()
     first.commits()
     second.calls("drop_queue", "default")
+
+
+def test_who_creates_a_queue_gets_it_however_often_others_drop_it(
+    db: Db, connect_shared: Callable[[], psycopg.Connection[Any]]
+) -> None:
+    until = monotonic() + 2
+
+    def creates(conn: psycopg.Connection[Any]) -> list[str | None]:
+        got = []
+        while monotonic() < until:
+            got += [name for (name,) in conn.execute("select name from jobs.create_queue('brief')")]
+        return got
+
+    def drops(conn: psycopg.Connection[Any]) -> list[str | None]:
+        while monotonic() < until:
+            with suppress(UnknownQueue):
+                conn.execute("select jobs.drop_queue('brief')")
+        return []
+
+    with ThreadPoolExecutor() as pool:
+        running = [pool.submit(act, connect_shared()) for act in (creates, creates, drops, drops)]
+        got = [name for each in running for name in each.result()]
+    assert set(got) == {"brief"}
 
 
 # Long transactions: leases are decided by the clock, not by the transaction's start

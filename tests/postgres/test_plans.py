@@ -165,6 +165,16 @@ def test_a_plan_made_while_the_table_was_empty_reads_few_rows(early: Conn, call:
     check_reads(early, call)
 
 
+def test_a_burst_of_failures_that_nobody_has_analyzed_is_not_read_for_each_requeue(
+    postgres_server: NoopExecutor,
+) -> None:
+    with database(postgres_server, "failures") as dsn, psycopg.connect(dsn, autocommit=True) as opened:
+        fill(opened, [("default", "FAILED", 20_000, 3_000_000, -1, 0)])
+        opened.execute("set session_replication_role = origin")
+        for _ in range(ENOUGH_FOR_A_GENERIC_PLAN):
+            check_reads(opened, "requeue")
+
+
 def test_a_scheduled_enqueue_does_not_read_what_is_overdue(conn: Conn) -> None:
     with conn.transaction(force_rollback=True):
         conn.execute(

@@ -4,7 +4,9 @@ import asyncio
 import threading
 from collections import Counter
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import partial
+from time import sleep
 from typing import Any
 
 import psycopg
@@ -223,6 +225,45 @@ def test_a_timeout_cancels_the_statement_alone(receipts: Conn, start_worker: Sta
     start_worker(perform=perform)
     until(lambda: states(receipts) == {})
     assert written(receipts) == Counter({id: 2})
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+def test_what_a_handler_sets_in_its_context_no_other_sees(
+    conn: Conn, start_worker: StartWorker, is_async: bool
+) -> None:
+    tenant: ContextVar[int | None] = ContextVar("tenant", default=None)
+    seen: list[int | None] = []
+
+    def perform(_conn: Conn, job: Job) -> None:
+        seen.append(tenant.get())
+        tenant.set(job.id)
+
+    async def awaited(conn: Any, job: Job) -> None:
+        perform(conn, job)
+        await asyncio.sleep(0)
+
+    Jobs(conn).enqueue_many("default", [{}] * 10)
+    start_worker(perform=awaited if is_async else perform, connections=1)
+    until(lambda: states(conn) == {})
+    assert seen == [None] * 10
+
+
+def test_jobs_are_not_claimed_again_and_again_for_a_loop_that_a_handler_blocks(
+    conn: Conn, start_worker: StartWorker
+) -> None:
+    async def perform(_conn: AsyncConn, job: Job) -> None:
+        if job.params:
+            sleep(3.5)
+
+    jobs = Jobs(conn)
+    start_worker(perform=perform)
+    jobs.enqueue("default", {"blocks": True})
+    until(lambda: set(states(conn).values()) == {"IN_PROGRESS"})
+    waiting = jobs.enqueue("default")
+    sleep(3)
+    [(attempt,)] = conn.execute("select attempt from jobs.job where id = %s", [waiting]).fetchall()
+    assert attempt <= 1
+    until(lambda: states(conn) == {})
 
 
 def test_a_conflict_is_tried_anew(receipts: Conn, start_worker: StartWorker) -> None:

@@ -1,5 +1,6 @@
 """What a worker promises, each promise by name."""
 
+import ctypes
 import logging
 import os
 import re
@@ -190,6 +191,41 @@ def test_a_conflict_that_a_handler_swallowed_or_wrapped_is(receipts: Conn, start
     until(lambda: all(gone(receipts, id) for id in ids))
     assert sorted(ran) == sorted(ids * 2)
     assert count(receipts) == 2
+
+
+def test_a_handler_that_is_run_again_gets_what_was_enqueued(receipts: Conn, start_worker: StartWorker) -> None:
+    given: list[object] = []
+
+    def perform(conn: Conn, job: Job) -> None:
+        given.append(job.params.pop("amount", None))
+        if len(given) == 1:
+            conn.execute("do $$ begin raise deadlock_detected; end $$")
+        writes_a_receipt(conn, job)
+
+    start_worker(perform=perform)
+    id = Jobs(receipts).enqueue("default", {"amount": 42}, max_attempts=1)
+    until(lambda: gone(receipts, id))
+    assert given == [42, 42]
+
+
+def test_what_is_thrown_into_an_idle_hand_loses_no_job(receipts: Conn, start_worker: StartWorker) -> None:
+    class Late(BaseException):
+        """A time limit that was over when the handler had ended."""
+
+    hands: list[int] = []
+
+    def perform(conn: Conn, job: Job) -> None:
+        hands.append(threading.get_ident())
+        writes_a_receipt(conn, job)
+
+    start_worker(perform=perform, connections=1)
+    for _ in range(3):
+        id = Jobs(receipts).enqueue("default")
+        until(lambda id=id: gone(receipts, id))  # type: ignore[misc]
+        sleep(0.1)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(hands[0]), ctypes.py_object(Late))
+    assert count(receipts) == 3
+    assert len(set(hands)) == 1
 
 
 def test_a_failed_job_is_tried_again_when_its_schedule_comes(receipts: Conn, start_worker: StartWorker) -> None:

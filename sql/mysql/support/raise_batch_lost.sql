@@ -17,7 +17,11 @@ begin
 
     select ids.id, attempts.attempt into v_id, v_attempt
     from json_table(p_ids, '$[*]' columns (place for ordinality, id bigint path '$')) as ids
-    join json_table(p_attempts, '$[*]' columns (place for ordinality, attempt integer path '$')) as attempts
+    join (  -- with a limit that is none it becomes a table with a key; else it is searched for each id
+        select item.place, item.attempt
+        from json_table(p_attempts, '$[*]' columns (place for ordinality, attempt integer path '$')) as item
+        limit 18446744073709551615
+    ) as attempts
         on attempts.place = ids.place
     left join job
         on job.queue = p_queue

@@ -12,6 +12,8 @@ modifies sql data
 comment 'Ends a job that succeeded. Call it in the transaction that holds the handler''s writes, and roll back when it
 raises JQ001: someone else has the job by now.'
 begin
+    declare v_id bigint;
+
     if @ectojob_own then
         call check_unfinished();
     end if;
@@ -22,6 +24,16 @@ begin
         and job.state = 'IN_PROGRESS';
 
     if row_count() = 0 then
-        call raise_lease_lost(p_queue, p_id, p_attempt);
+        -- MariaDB goes on after a DELETE that KILL QUERY interrupted: nothing is deleted, and the job still held.
+        select job.id into v_id from job
+        where job.queue = p_queue
+            and job.id = p_id
+            and job.attempt = p_attempt
+            and job.state = 'IN_PROGRESS'
+        for update;
+        if v_id is null then
+            call raise_lease_lost(p_queue, p_id, p_attempt);
+        end if;
+        signal sqlstate '70100' set mysql_errno = 1317, message_text = 'Query execution was interrupted';
     end if;
 end

@@ -27,7 +27,11 @@ begin
 
     delete job
     from json_table(p_ids, '$[*]' columns (place for ordinality, id bigint path '$')) as ids
-    join json_table(p_attempts, '$[*]' columns (place for ordinality, attempt integer path '$')) as attempts
+    join (  -- with a limit that is none it becomes a table with a key; else it is searched for each id
+        select item.place, item.attempt
+        from json_table(p_attempts, '$[*]' columns (place for ordinality, attempt integer path '$')) as item
+        limit 18446744073709551615
+    ) as attempts
         on attempts.place = ids.place
     straight_join job
         on job.queue = p_queue

@@ -26,6 +26,9 @@ begin
             hint = 'Pass EctoJob''s schema_prefix (public without one) and table_name.';
     end if;
     if adopt.dry_run is not true then
+        if not exists (select from queue where queue.name = adopt.queue) then
+            perform create_queue(adopt.queue);  -- before the locks: whoever has its row may be about to write jobs
+        end if;
         perform ectojob_lock(v_name, adopt.lock_timeout);
     end if;
 
@@ -38,7 +41,6 @@ begin
             hint = 'Called with dry_run => true it lists everything that stands in the way, and changes nothing.';
     end if;
 
-    perform create_queue(adopt.queue);
     perform ectojob_take(adopt.queue, v_name::regclass);
     perform ectojob_replace(adopt.queue, v_parts[1], v_parts[2]);
     return v_plan;

@@ -28,7 +28,7 @@ begin
         attempt = v_new.attempt,
         max_attempts = v_new.max_attempts,
         params = coalesce(v_new.params, moved.params),
-        notify = v_new.notify,
+        notify = case when v_new.notify = left(moved.notify, 255) then moved.notify else v_new.notify end,
         last_error = coalesce(v_new.last_error, moved.last_error),
         updated_at = v_new.updated_at
     where moved.queue = v_new.queue

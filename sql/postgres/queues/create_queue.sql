@@ -24,17 +24,20 @@ begin
     perform check_timeout('execution_timeout', create_queue.execution_timeout);
     perform check_timeout('retry_timeout', create_queue.retry_timeout);
 
-    insert into queue (name) values (create_queue.queue)
-    on conflict do nothing;
+    loop
+        insert into queue (name) values (create_queue.queue)
+        on conflict do nothing;
 
-    update queue set
-        max_attempts = coalesce(create_queue.max_attempts, queue.max_attempts),
-        reservation_timeout = coalesce(create_queue.reservation_timeout, queue.reservation_timeout),
-        execution_timeout = coalesce(create_queue.execution_timeout, queue.execution_timeout),
-        retry_timeout = coalesce(create_queue.retry_timeout, queue.retry_timeout),
-        updated_at = clock_timestamp()
-    where queue.name = create_queue.queue
-    returning queue.* into v_queue;
+        update queue set
+            max_attempts = coalesce(create_queue.max_attempts, queue.max_attempts),
+            reservation_timeout = coalesce(create_queue.reservation_timeout, queue.reservation_timeout),
+            execution_timeout = coalesce(create_queue.execution_timeout, queue.execution_timeout),
+            retry_timeout = coalesce(create_queue.retry_timeout, queue.retry_timeout),
+            updated_at = clock_timestamp()
+        where queue.name = create_queue.queue
+        returning queue.* into v_queue;
+        exit when found;  -- else somebody has dropped it between the two
+    end loop;
     return v_queue;
 exception
     when check_violation then

@@ -11,10 +11,9 @@ parallel unsafe
 security definer
 set search_path from current
 set enable_seqscan = off
-set plan_cache_mode = force_custom_plan
 as $$
 begin
-    -- Planned each time: while there is no job, the index of failed ones looks as good as the key.
+    -- coalesce keeps the planner from the index of failed jobs, which looks as good as the key until an ANALYZE.
     return query
     update job set
         state = 'AVAILABLE',
@@ -24,7 +23,7 @@ begin
     where queue.name = job.queue
         and job.queue = requeue.queue
         and job.id = requeue.id
-        and job.state = 'FAILED'
+        and coalesce(job.state, '') = 'FAILED'
     returning job.*;
 
     if not found then
