@@ -12,6 +12,8 @@ grants again as soon as it is there. Any procedure of that account tells.
 
 import logging
 import re
+import time
+from itertools import count
 from pathlib import Path
 
 from yoyo import step
@@ -20,6 +22,9 @@ logger = logging.getLogger("ectojob")
 
 SQL = Path(__file__).resolve().parents[2] / "sql" / "mysql"
 FUNCTIONS_REFUSED = (1418, 1419)
+LOCK_WAIT_TIMEOUT = 1205
+TRIES = 300
+"""For ten minutes; then it gives up with what it has replaced so far, and can be run again."""
 
 TURN = "concat('ectojob migrate ', left(sha2(database(), 256), 40))"
 TAKE_TURN = f"select coalesce(is_used_lock({TURN}) = @ectojob_turn, get_lock({TURN}, 3600))"
@@ -43,6 +48,7 @@ def reload(conn):
     on_mariadb = "mariadb" in conn.get_server_info().lower()
     with conn.cursor() as cursor:
         cursor.execute("set names utf8mb4")
+        cursor.execute("set lock_wait_timeout = 1")
         cursor.execute(TAKE_TURN)
         if cursor.fetchone() != (1,):
             raise RuntimeError("another migrator has been at work for an hour; show processlist tells who is connected")
@@ -64,16 +70,25 @@ def reload(conn):
 
 
 def replace(cursor, name, statement):
-    """Execute one statement and return whether that went well; a server may refuse to have functions."""
-    try:
-        cursor.execute(statement)
-    except Exception as error:
-        if error.args[0] not in FUNCTIONS_REFUSED:
-            raise
-        remedy = "set global log_bin_trust_function_creators = 1, and migrate again"
-        logger.warning("%s is left out, because the server writes a binary log; to have it, %s", name, remedy)
-        return False
-    return True
+    """Execute one statement and return whether that went well; a server may refuse to have functions.
+
+    On MySQL an open transaction keeps what it has called, and whoever calls that then queues up behind the drop. So it
+    is tried for a second, again and again, and between the tries they get through.
+    """
+    for tries in count(1):
+        try:
+            cursor.execute(statement)
+        except Exception as error:
+            if error.args[0] == LOCK_WAIT_TIMEOUT and tries < TRIES:
+                logger.warning("%s waits for a transaction that has called it and is open, try %d", name, tries)
+                time.sleep(1)
+                continue
+            if error.args[0] not in FUNCTIONS_REFUSED:
+                raise
+            remedy = "set global log_bin_trust_function_creators = 1, and migrate again"
+            logger.warning("%s is left out, because the server writes a binary log; to have it, %s", name, remedy)
+            return False
+        return True
 
 
 step(reload)

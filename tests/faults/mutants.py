@@ -350,7 +350,7 @@ POSTGRES = [
     Mutant(
         "requeue: the state is not checked",
         "transitions/requeue.sql",
-        "        and job.state = 'FAILED'\n",
+        "        and coalesce(job.state, '') = 'FAILED'\n",
         "        and job.state in ('FAILED', 'AVAILABLE')\n",
         ORDERS % "requeue-requeue",
     ),

@@ -26,10 +26,7 @@ begin
     if row_count() = 0 then
         -- MariaDB goes on after a DELETE that KILL QUERY interrupted: nothing is deleted, and the job still held.
         select job.id into v_id from job
-        where job.queue = p_queue
-            and job.id = p_id
-            and job.attempt = p_attempt
-            and job.state = 'IN_PROGRESS'
+        where job.queue = p_queue and job.id = p_id and job.attempt = p_attempt and job.state = 'IN_PROGRESS'
         for update;
         if v_id is null then
             call raise_lease_lost(p_queue, p_id, p_attempt);
