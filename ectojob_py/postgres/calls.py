@@ -19,15 +19,15 @@ class PostgresCalls:
         self._schema = schema
 
     def value(self, function: str, *args: object) -> Any:
-        """Return the one value; of a function that returns nothing, nothing useful."""
+        """Return the one value; of a function that returns nothing, or a row, nothing useful."""
         with self._cursor(scalar_row) as cursor:
             cursor.execute(select("answer", self._schema, function, len(args)), adapt(args, self._conn))
             return cursor.fetchone()
 
     def values(self, function: str, *args: object) -> list[Any]:
-        """Return the set's values in order."""
+        """Return the set's values in order; of rows, the first column's."""
         with self._cursor(scalar_row) as cursor:
-            cursor.execute(select("answer", self._schema, function, len(args)), adapt(args, self._conn))
+            cursor.execute(select("*", self._schema, function, len(args)), adapt(args, self._conn))
             return cursor.fetchall()
 
     def jobs(self, function: str, *args: object) -> list[Job]:

@@ -18,15 +18,15 @@ class AsyncPostgresCalls:
         self._schema = schema
 
     async def value(self, function: str, *args: object) -> Any:
-        """Return the one value; of a function that returns nothing, nothing useful."""
+        """Return the one value; of a function that returns nothing, or a row, nothing useful."""
         async with self._cursor(scalar_row) as cursor:
             await cursor.execute(select("answer", self._schema, function, len(args)), adapt(args, self._conn))
             return await cursor.fetchone()
 
     async def values(self, function: str, *args: object) -> list[Any]:
-        """Return the set's values in order."""
+        """Return the set's values in order; of rows, the first column's."""
         async with self._cursor(scalar_row) as cursor:
-            await cursor.execute(select("answer", self._schema, function, len(args)), adapt(args, self._conn))
+            await cursor.execute(select("*", self._schema, function, len(args)), adapt(args, self._conn))
             return await cursor.fetchall()
 
     async def jobs(self, function: str, *args: object) -> list[Job]:

@@ -16,6 +16,7 @@ from ectojob_py.job import Document
 from .model import Model, Refused, Row, World
 
 KIND = {
+    "create_queue": "values",
     "enqueue_many": "values",
     **dict.fromkeys(
         ["reserve_batch", "claim_batch", "begin_attempt", "fail", "extend", "release", "requeue", "remove"], "jobs"
@@ -161,6 +162,8 @@ def _same_answer(call: Call, given: Any, low: Any, high: Any, created: list[int]
             _same(call, {name: getattr(job, name) for name in lowest}, lowest, highest)
     elif call.function in ("enqueue", "enqueue_payload"):
         assert [given] == created
+    elif call.function == "create_queue":
+        assert given == [low]
     elif kind == "values":
         assert given == created
     elif low is not None:
