@@ -1,6 +1,7 @@
 """What a worker was told; what makes no sense raises ``ValueError``."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -47,6 +48,17 @@ def handlers_of(
     if perform_batch is None or not transaction:
         raise ValueError("pass perform, or perform_batch with its transaction")
     return perform_batch
+
+
+def check_numbers(counts: Mapping[str, int | None], seconds: Mapping[str, float | None]) -> None:
+    """Raise ``ValueError`` for one that isn't positive, and for a count that isn't whole; ``None``: it isn't given."""
+    for name, value in {**counts, **seconds}.items():
+        if value is not None and not value > 0:  # nor is nan
+            msg = f"{name} must be more than 0, not {value}"
+            raise ValueError(msg)
+        if name in counts and value is not None and not isinstance(value, int):
+            msg = f"{name} must be a whole number, not {value}"
+            raise ValueError(msg)
 
 
 def duration_of(name: str, seconds: float | None) -> timedelta | None:

@@ -13,7 +13,7 @@ from ectojob_py.attempt_async import AsyncErrands
 from ectojob_py.engine import Listener, NotNow, engine_of
 from ectojob_py.errors import SetupError
 from ectojob_py.handler import AsyncPerform, AsyncPerformBatch, Perform, PerformBatch, is_async
-from ectojob_py.options import Options, check_grace, duration_of, handlers_of, level_of, silent
+from ectojob_py.options import Options, check_grace, check_numbers, duration_of, handlers_of, level_of, silent
 from ectojob_py.release import check_release, release
 from ectojob_py.shift import Shift
 from ectojob_py.signals import heard
@@ -86,21 +86,9 @@ class Worker:
                 that don't go together.
             SetupError: Async handlers on MySQL or MariaDB.
         """
-        for name, value in {
-            "max_demand": max_demand,
-            "batch_size": batch_size,
-            "connections": connections,
-            "poll_interval": poll_interval,
-            "execution_timeout": execution_timeout,
-            "retry_timeout": retry_timeout,
-        }.items():
-            if value is not None and not value > 0:  # nor is nan
-                msg = f"{name} must be more than 0, not {value}"
-                raise ValueError(msg)
-        for name, value in {"max_demand": max_demand, "batch_size": batch_size, "connections": connections}.items():
-            if value is not None and not isinstance(value, int):
-                msg = f"{name} must be a whole number, not {value}"
-                raise ValueError(msg)
+        counts = {"max_demand": max_demand, "batch_size": batch_size, "connections": connections}
+        seconds = {"execution_timeout": execution_timeout, "retry_timeout": retry_timeout}
+        check_numbers(counts, {"poll_interval": poll_interval, **seconds})
         if not queue:
             raise ValueError("pass the queue to work on, or several")
         if perform is not None and perform_batch is not None:

@@ -26,8 +26,10 @@ begin
             hint = 'Pass EctoJob''s schema_prefix (public without one) and table_name.';
     end if;
     if adopt.dry_run is not true then
-        if not exists (select from queue where queue.name = adopt.queue) then
-            perform create_queue(adopt.queue);  -- before the locks: whoever has its row may be about to write jobs
+        -- Before the locks: whoever has the queue's row may be about to write jobs. It is kept from being dropped.
+        perform from queue where queue.name = adopt.queue for key share;
+        if not found then
+            perform create_queue(adopt.queue);
         end if;
         perform ectojob_lock(v_name, adopt.lock_timeout);
     end if;
