@@ -16,13 +16,15 @@ from ectojob_py.completions import Completions
 from ectojob_py.engine import Engine, Listener
 from ectojob_py.errors import Locked, UnknownQueue
 from ectojob_py.handler import Outcome, Report, is_async
-from ectojob_py.hands import Hands, Tasks, Threads
+from ectojob_py.hands import Hands
 from ectojob_py.job import Job
 from ectojob_py.leases import Leases
 from ectojob_py.options import Options
 from ectojob_py.setbacks import Setbacks
 from ectojob_py.stock import Stock
 from ectojob_py.sweeps import Sweeps
+from ectojob_py.tasks import Tasks
+from ectojob_py.threads import Threads
 
 _BREATH = 1.0
 """Seconds before a worker looks again at a queue with a job that it could not run."""

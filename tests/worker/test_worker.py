@@ -765,8 +765,8 @@ def test_a_system_without_more_threads_ends_no_worker(
             threads -= 1
             super().start()
 
-    monkeypatch.setattr("ectojob_py.hands.Thread", Scarce)
-    monkeypatch.setattr("ectojob_py.hands._SHORT", 0.1)
+    monkeypatch.setattr("ectojob_py.threads.Thread", Scarce)
+    monkeypatch.setattr("ectojob_py.threads._SHORT", 0.1)
     monkeypatch.setattr("ectojob_py.shift._BREATH", 0.2)
     ids = Jobs(conn).enqueue_many("default", [{}] * 15, max_attempts=1)
     start_worker(perform=lambda conn, _job: conn.execute("select pg_sleep(0.05)"), poll_interval=3600)
