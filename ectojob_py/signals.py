@@ -33,4 +33,4 @@ def heard(hear: Callable[[signal.Signals], None]) -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: one in C, out of reach

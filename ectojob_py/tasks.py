@@ -3,12 +3,13 @@
 import asyncio
 from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from math import inf
 from threading import Thread
 from time import monotonic
 
 from ectojob_py.bell import Bell
-from ectojob_py.handler import AsyncPerformance, failed
+from ectojob_py.handler import AsyncPerformance, Report, failed
 from ectojob_py.hands import Hands
 from ectojob_py.job import Job
 
@@ -59,14 +60,20 @@ class Tasks(Hands):
         """Begin a task for whatever waits, on the loop."""
         self._called_at = inf
         while len(self._at_work) < self._size and (jobs := self._batch_of(None)):
-            self._at_work.add(self._loop.create_task(self._run(jobs), context=self._context.copy()))
+            reports: list[Report] = []
+            task = self._loop.create_task(self._run(jobs, reports), context=self._context.copy())
+            self._at_work.add(task)
+            task.add_done_callback(partial(self._ended, jobs, reports))
 
-    async def _run(self, jobs: list[Job]) -> None:
-        try:
-            reports = await self._performance.run(jobs)
-        except BaseException as error:  # noqa: BLE001 - a handler may have its own task cancelled at any moment
-            reports = [failed(job, error, 0.0) for job in jobs]
-        self._at_work.discard(asyncio.current_task())
+    async def _run(self, jobs: list[Job], reports: list[Report]) -> None:
+        reports += await self._performance.run(jobs)
+
+    def _ended(self, jobs: list[Job], reports: list[Report], task: asyncio.Task[None]) -> None:
+        """Report on what a task did; a handler may have any task cancelled, also one that has not begun."""
+        self._at_work.discard(task)
+        if not reports:
+            error = None if task.cancelled() else task.exception()
+            reports = [failed(job, error or asyncio.CancelledError(), 0.0) for job in jobs]
         self._tell(reports)
         if not self._closing.is_set():
             self._look()

@@ -51,8 +51,12 @@ class HandlerConnection(Guard, LivelyConnection):
         """Connect. A handler may do without the database for as long as it likes, so idle sessions are not ended."""
         conn = cls.connect(dsn, autocommit=True)
         patient = "select pg_backend_pid(), set_config('idle_session_timeout', '0', false)"
-        [conn.pid, _] = (conn.execute(patient)).fetchone() or [None, None]
-        conn.reset()
+        try:
+            [conn.pid, _] = (conn.execute(patient)).fetchone() or [None, None]
+            conn.reset()
+        except BaseException:
+            conn.discard()
+            raise
         return conn
 
     @property

@@ -50,8 +50,12 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
         """Connect. A handler may do without the database for as long as it likes, so idle sessions are not ended."""
         conn = await cls.connect(dsn, autocommit=True)
         patient = "select pg_backend_pid(), set_config('idle_session_timeout', '0', false)"
-        [conn.pid, _] = await (await conn.execute(patient)).fetchone() or [None, None]
-        await conn.reset()
+        try:
+            [conn.pid, _] = await (await conn.execute(patient)).fetchone() or [None, None]
+            await conn.reset()
+        except BaseException:
+            conn.discard()
+            raise
         return conn
 
     @property

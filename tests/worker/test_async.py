@@ -374,6 +374,20 @@ def test_a_handler_that_cancels_its_own_task_has_failed(receipts: Conn, start_wo
     assert written(receipts) == Counter()
 
 
+@pytest.mark.parametrize("transaction", [True, False])
+def test_no_job_is_forgotten_when_a_handler_cancels_all_tasks(
+    conn: Conn, start_worker: StartWorker, transaction: bool
+) -> None:
+    async def perform(*_: Any) -> None:  # without a transaction, the first one begins and ends before the others begin
+        for task in asyncio.all_tasks():
+            task.cancel()
+
+    ids = Jobs(conn).enqueue_many("default", [{}] * 5, max_attempts=1)
+    start_worker(perform=perform, max_demand=5, transaction=transaction)
+    until(lambda: states(conn) in (dict.fromkeys(ids, "FAILED"), dict.fromkeys(ids[1:], "FAILED")))
+    assert all("CancelledError" in error_of(conn, id) for id in states(conn))
+
+
 def test_a_lost_connection_fails_the_job_alone(receipts: Conn, start_worker: StartWorker) -> None:
     async def perform(conn: AsyncConn, job: Job) -> None:
         await write(conn, job)
