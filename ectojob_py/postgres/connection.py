@@ -77,7 +77,10 @@ class HandlerConnection(Guard, LivelyConnection):
         return error is self.conflict
 
     def take_back(self) -> None:
-        """Refuse to go on with an aborted transaction."""
+        """Refuse to go on with an aborted transaction, or in the middle of an answer."""
+        if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+            msg = "the handler left a statement of which it had not read all: iterate a stream to its end, or close it"
+            raise HandlerError(msg)
         if self.pgconn.transaction_status == TransactionStatus.INERROR:
             msg = "the handler caught an error that aborted its transaction; wrap the statement in conn.transaction()"
             raise HandlerError(msg)
@@ -116,7 +119,9 @@ class HandlerConnection(Guard, LivelyConnection):
             self.commit()
 
     def reset(self) -> None:
-        """Roll back what is open, and be as new."""
+        """Roll back what is open, and be as new; raise ``psycopg.OperationalError`` in the middle of an answer."""
+        if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+            raise psycopg.OperationalError("the rest of an answer is still to come")  # whoever reads it has the lock
         if self.pgconn.transaction_status != TransactionStatus.IDLE:
             self.rollback()
         if self.autocommit:

@@ -388,6 +388,21 @@ def test_no_job_is_forgotten_when_a_handler_cancels_all_tasks(
     assert all("CancelledError" in error_of(conn, id) for id in states(conn))
 
 
+def test_a_stream_left_in_the_middle_fails_the_job_alone(receipts: Conn, start_worker: StartWorker) -> None:
+    async def perform(conn: AsyncConn, job: Job) -> None:
+        await write(conn, job)
+        if job.params:
+            async for _ in conn.cursor().stream("select generate_series(1, 3)"):
+                break
+
+    bad = Jobs(receipts).enqueue("default", {"bad": True}, max_attempts=1)
+    good = Jobs(receipts).enqueue("default")
+    start_worker(perform=perform, max_demand=1)
+    until(lambda: states(receipts) == {bad: "FAILED"})
+    assert "left a statement of which" in error_of(receipts, bad)
+    assert written(receipts) == Counter([good])
+
+
 def test_a_lost_connection_fails_the_job_alone(receipts: Conn, start_worker: StartWorker) -> None:
     async def perform(conn: AsyncConn, job: Job) -> None:
         await write(conn, job)

@@ -356,6 +356,20 @@ def test_every_kind_of_cursor_works(run: Run, effects: Effects) -> None:
     assert effects() == ["copied", "many", "more", "pipelined"]
 
 
+def test_a_stream_left_in_the_middle_fails_the_job_alone(run: Run, effects: Effects) -> None:
+    kept: list[object] = []
+
+    def perform(conn: Conn) -> None:
+        writes("streamed")(conn)
+        rows = conn.cursor().stream("select generate_series(1, 3)")
+        kept.append(rows)  # what nobody keeps ends by itself
+        next(rows)
+
+    assert "left a statement of which" in str(run(perform))
+    assert run(writes("next")) is None
+    assert effects() == ["next"]
+
+
 def test_every_kind_of_cursor_rolls_back(run: Run, effects: Effects) -> None:
     def perform(conn: Conn) -> None:
         conn.cursor().executemany("insert into effect values (%s)", [("many",), ("more",)])
