@@ -61,8 +61,12 @@ def enqueue(
         else:
             ids = []
             with session.transaction(queue), progress(f"enqueuing into {queue}", _size(sys.stdin.buffer)) as bar:
-                for batch, read in _batches(sys.stdin.buffer):
-                    ids += session.jobs.enqueue_many(queue, batch, *common)
+                for batch, place, read in _batches(sys.stdin.buffer):
+                    try:
+                        ids += session.jobs.enqueue_many(queue, batch, *common)
+                    except Exception as error:
+                        error.add_note(place)
+                        raise
                     bar.advance(bar.task_ids[0], read)
     report(choice.as_json, {"queue": queue, "ids": ids}, *map(str, ids))
 
@@ -96,12 +100,12 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(msg)
 
 
-def _batches(lines: BinaryIO) -> Iterator[tuple[list[Params], int]]:
-    """Yield the objects of some lines, and how many bytes these lines had. Blank lines are passed over."""
+def _batches(lines: BinaryIO) -> Iterator[tuple[list[Params], str, int]]:
+    """Yield the objects of some lines, which lines, and how many bytes these had. Blank lines are passed over."""
     numbered = enumerate(lines, 1)
     while some := list(islice(numbered, _BATCH)):
         batch = [Params(_decoded(line, number), f"line {number}") for number, line in some if line.strip()]
-        yield batch, sum(len(line) for _, line in some)
+        yield batch, f"lines {some[0][0]} to {some[-1][0]}", sum(len(line) for _, line in some)
 
 
 def _decoded(line: bytes, number: int) -> str:

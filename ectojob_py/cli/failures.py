@@ -16,9 +16,10 @@ def explain(error: Exception) -> tuple[list[str], int]:
     if isinstance(error, SetupError):
         return _lines(str(error), hint=error.hint), USAGE if isinstance(error, BadUsage) else REFUSED
     if isinstance(error, psycopg.Error):
-        return _lines(said_by_database(error), error.diag.message_detail, error.diag.message_hint), REFUSED
+        said = error.diag
+        return _lines(said_by_database(error), said.message_detail, said.message_hint, _notes(error)), REFUSED
     if "pymysql" in sys.modules and isinstance(error, sys.modules["pymysql"].MySQLError):
-        return _lines(said_by_database(error)), REFUSED
+        return _lines(said_by_database(error), where=_notes(error)), REFUSED
     if isinstance(error, UnicodeError):
         return _of_text(error), USAGE
     if isinstance(error, OSError):
@@ -44,6 +45,10 @@ def _of_text(error: UnicodeError) -> list[str]:
     return _lines("the input is not valid UTF-8", hint="Convert it first: iconv -t utf-8")
 
 
-def _lines(message: str, detail: str | None = None, hint: str | None = None) -> list[str]:
-    said = [("error", message), ("detail", detail), ("hint", hint)]
+def _notes(error: Exception) -> str:
+    return ", ".join(getattr(error, "__notes__", []))
+
+
+def _lines(message: str, detail: str | None = None, hint: str | None = None, where: str | None = None) -> list[str]:
+    said = [("error", message), ("detail", detail), ("where", where), ("hint", hint)]
     return [f"{word}: {printable(one_line(text))}" for word, text in said if text]

@@ -120,3 +120,10 @@ def test_an_error_has_its_hint(ectojob: Command, dsn: str) -> None:
         assert ectojob("enqueue", "default", '{"a": "\\u0000"}').err.splitlines()[1] == (
             r"detail: \u0000 cannot be converted to text."
         )
+
+
+def test_a_refusal_says_among_which_lines_it_is(ectojob: Command, dsn: str) -> None:
+    assert "where: lines 1 to 2" in ectojob("enqueue", "nope", "-", stdin="{}\n{}\n").err.splitlines()
+    if not dsn.startswith("mysql:"):
+        lines = "{}\n" * 2500 + '{"a": "\\u0000"}\n'
+        assert "where: lines 2001 to 2501" in ectojob("enqueue", "default", "-", stdin=lines).err.splitlines()
