@@ -29,38 +29,39 @@ def migrate(dsn: str, schema: str = "jobs", roles: bool | None = None) -> list[s
     A migration that the schema records as its own (psql applied it, or a crash came before yoyo's mark) is marked, not
     applied again. Raises ``SetupError`` when another tool holds yoyo's lock, or the schema has a later release.
     """
-    with _turn(dsn, schema) as (backend, migrations):
+    room = room_of(dsn, "migrate")
+    with room.turn(dsn, schema) as uri:
         check_replaced(_installed(dsn, schema), schema)
-        room_of(dsn, "migrate").check_schema(dsn, schema)
-        pending = backend.to_apply(migrations)
-        room_of(dsn, "migrate").apply(backend, migrations, dsn, schema)
-        backend.run_post_apply(migrations)
-        if roles is not None:
-            room_of(dsn, "migrate").set_roles(dsn, schema, roles)
-            backend.run_post_apply(migrations)  # with the owner that the functions have from now on
-        return [migration.id for migration in pending]
+        room.check_schema(dsn, schema)
+        with _yoyo(uri, kind_of(dsn)) as (backend, migrations):
+            pending = backend.to_apply(migrations)
+            room.apply(backend, migrations, dsn, schema)
+            backend.run_post_apply(migrations)
+            if roles is not None:
+                room.set_roles(dsn, schema, roles)
+                backend.run_post_apply(migrations)  # with the owner that the functions have from now on
+            return [migration.id for migration in pending]
 
 
 def rollback(dsn: str, schema: str = "jobs") -> list[str]:
     """Undo every migration, jobs and all; return their ids. The empty schema and yoyo's own tables stay."""
-    if not room_of(dsn, "migrate").has_migrations(dsn, schema):
+    room = room_of(dsn, "migrate")
+    if not room.has_migrations(dsn, schema):
         return []  # a turn would create the schema, and yoyo its tables
-    with _turn(dsn, schema) as (backend, migrations):
+    with room.turn(dsn, schema) as uri, _yoyo(uri, kind_of(dsn)) as (backend, migrations):
         applied = backend.to_rollback(migrations)
         backend.rollback_migrations(applied)
         return [migration.id for migration in applied]
 
 
 @contextmanager
-def _turn(dsn: str, schema: str) -> Iterator[tuple[Any, Any]]:
-    """Return yoyo's backend for a schema and the migrations of its kind of database, while no other migrator runs.
+def _yoyo(uri: str, kind: str) -> Iterator[tuple[Any, Any]]:
+    """Return yoyo's backend for a schema whose turn it is, and the migrations of its kind of database.
 
-    The database's own lock leaves nothing to break when a migrator is killed, and ``install.sql`` takes the same one.
-    yoyo's is a row, which only keeps plain ``yoyo`` out.
+    The turn is the database's own lock, which leaves nothing to break when a migrator is killed; ``install.sql`` takes
+    the same one. yoyo's is a row, which only keeps plain ``yoyo`` out.
     """
-    kind = kind_of(dsn)
     with ExitStack() as stack:
-        uri = stack.enter_context(room_of(dsn, "migrate").turn(dsn, schema))
         backend = stack.enter_context(get_backend(uri))
         try:
             stack.enter_context(_yoyos_lock(backend))

@@ -37,10 +37,10 @@ def moved(
     conn.execute("create role stranger login; create role heir login")
     conn.execute("grant create on database moved to heir")
 
-    def move(*options: str, user: str = "postgres") -> tuple[Conn, Conn]:
+    def move(*options: str, user: str = "postgres", dump: tuple[str, ...] = ("-n", SCHEMA)) -> tuple[Conn, Conn]:
         host = conninfo_to_dict(dsn)["host"]
         dumped = subprocess.run(
-            [programs / "pg_dump", "-d", dsn, "-n", SCHEMA, "-Fc"], capture_output=True, check=True, timeout=60
+            [programs / "pg_dump", "-d", dsn, "-Fc", *dump], capture_output=True, check=True, timeout=60
         ).stdout
         command = [
             str(programs / "pg_restore"),
@@ -116,3 +116,14 @@ def test_another_owner_can_go_on_with_it_and_nobody_else_gets_in(
     migrate(make_conninfo(dsn, dbname="moved"), SCHEMA, roles=True)
     there.execute(f"set role {SCHEMA}_producer".encode())
     assert Jobs(there, SCHEMA).enqueue("default") > 4
+
+
+def test_a_copy_without_data_says_what_it_lacks(conn: Conn, moved: Callable[..., tuple[Conn, Conn]], dsn: str) -> None:
+    there = make_conninfo(dsn, dbname="moved")
+    moved(dump=("-n", SCHEMA, "-s"))
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="no record of what made them") as refused:
+        migrate(there, SCHEMA)
+    assert f"-T {SCHEMA}.job" in str(refused.value.diag.message_hint)
+    copy, _ = moved(dump=("-a", "-n", SCHEMA, "-T", f"{SCHEMA}.job"))
+    migrate(there, SCHEMA)
+    assert Jobs(copy, SCHEMA).enqueue("default")
