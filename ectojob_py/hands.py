@@ -91,7 +91,7 @@ class Hands(ABC):
     def stalled(self) -> list[Job]:
         """Take back the jobs that lie ready while all hands are busy for long: they are not so quick after all."""
         if monotonic() > self.stalled_at:
-            self._seconds = max(self._seconds or 0, _STALLED)
+            self._seconds = max(self._seconds or 0, 2 * self._size * _AHEAD)  # so that none is to lie ready
             self._look_ahead()
             return self.unbegun()
         return []

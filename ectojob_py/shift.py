@@ -87,7 +87,9 @@ class Shift:
                 self._claim(listener.claim)
                 if self._options.until_empty:
                     self._stop_if_empty(listener)
-            self._hands.patient = self._completions.due_at < inf
+            was_patient, self._hands.patient = self._hands.patient, self._completions.due_at < inf
+            if was_patient and not self._hands.patient:
+                continue  # a hand that has ended something meanwhile has not rung
             awake, rescheduled = listener.wait(
                 self._idle_for(), self._bell, set(self._turns) - self._looking - self._absent
             )

@@ -58,10 +58,12 @@ class Tasks(Hands):
 
     def _look(self) -> None:
         """Begin a task for whatever waits, on the loop."""
-        self._called_at = inf
+        called_at, self._called_at = self._called_at, inf
+        if monotonic() > called_at + _BLOCKED:
+            self._bell.ring()  # there are hands again
         while len(self._at_work) < self._size and (jobs := self._batch_of(None)):
             reports: list[Report] = []
-            task = self._loop.create_task(self._run(jobs, reports), context=self._context.copy())
+            task = self._context.copy().run(self._loop.create_task, self._run(jobs, reports))
             self._at_work.add(task)
             task.add_done_callback(partial(self._ended, jobs, reports))
 

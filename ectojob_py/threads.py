@@ -54,9 +54,9 @@ class Threads(Hands):
 
     def _work(self) -> None:
         while (first := self._wait()) is not None:
-            self._at_work.add(current_thread())
             jobs = [first]
             try:
+                self._at_work.add(current_thread())
                 jobs = self._batch_of(first)
                 reports = copy_context().run(self._performance.run, jobs)
             except BaseException as error:  # noqa: BLE001 - a time limit thrown into this thread may come too late

@@ -44,6 +44,7 @@ class HandlerConnection(Guard, LivelyConnection):
         super().__init__(*args, **kwargs)
         self.cursor_factory = HandlerCursor
         self._begun = False
+        self._waits = False
         self._can_complete = False
 
     @classmethod
@@ -78,7 +79,7 @@ class HandlerConnection(Guard, LivelyConnection):
 
     def take_back(self) -> None:
         """Refuse to go on with an aborted transaction, or in the middle of an answer."""
-        if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+        if self._left_unread:
             msg = "the handler left a statement of which it had not read all: iterate a stream to its end, or close it"
             raise HandlerError(msg)
         if self.pgconn.transaction_status == TransactionStatus.INERROR:
@@ -120,8 +121,8 @@ class HandlerConnection(Guard, LivelyConnection):
 
     def reset(self) -> None:
         """Roll back what is open, and be as new; raise ``psycopg.OperationalError`` in the middle of an answer."""
-        if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-            raise psycopg.OperationalError("the rest of an answer is still to come")  # whoever reads it has the lock
+        if self._left_unread:
+            raise psycopg.OperationalError("the rest of an answer is still to come")  # its reader has the lock
         if self.pgconn.transaction_status != TransactionStatus.IDLE:
             self.rollback()
         if self.autocommit:
@@ -144,6 +145,7 @@ class HandlerConnection(Guard, LivelyConnection):
 
     def wait(self, *args: Any, **kwargs: Any) -> Any:
         """Wait as psycopg does, whatever for, and look whether a transaction that was open still is."""
+        self._waits = True
         try:
             return super().wait(*args, **kwargs)
         except psycopg.errors.ReadOnlySqlTransaction:
@@ -153,6 +155,7 @@ class HandlerConnection(Guard, LivelyConnection):
             self.conflict = error
             raise
         finally:
+            self._waits = False
             idle = self.pgconn.transaction_status == TransactionStatus.IDLE
             if self._begun and idle:
                 self.refuse(ENDED)
@@ -184,8 +187,14 @@ class HandlerConnection(Guard, LivelyConnection):
         super().close()
 
     def discard(self) -> None:
-        """Close without a word, from whatever thread; nobody uses it."""
-        self.pgconn.finish()
+        """Close without a word, from whatever thread; not while somebody waits for an answer, who would crash."""
+        if not self._waits:
+            self.pgconn.finish()
+
+    @property
+    def _left_unread(self) -> bool:
+        """Whether a statement's answer was left in the middle, and nothing of the handler's still waits for it."""
+        return self.pgconn.transaction_status == TransactionStatus.ACTIVE and not self._waits
 
     def set_autocommit(self, value: bool) -> None:
         """Set autocommit; not for handlers."""

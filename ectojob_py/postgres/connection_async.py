@@ -43,6 +43,7 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
         super().__init__(*args, **kwargs)
         self.cursor_factory = AsyncHandlerCursor
         self._begun = False
+        self._waits = False
         self._can_complete = False
 
     @classmethod
@@ -77,7 +78,7 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
 
     def take_back(self) -> None:
         """Refuse to go on with an aborted transaction, or in the middle of an answer."""
-        if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+        if self._left_unread:
             msg = "the handler left a statement of which it had not read all: iterate a stream to its end, or close it"
             raise HandlerError(msg)
         if self.pgconn.transaction_status == TransactionStatus.INERROR:
@@ -119,8 +120,8 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
 
     async def reset(self) -> None:
         """Roll back what is open, and be as new; raise ``psycopg.OperationalError`` in the middle of an answer."""
-        if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-            raise psycopg.OperationalError("the rest of an answer is still to come")  # whoever reads it has the lock
+        if self._left_unread:
+            raise psycopg.OperationalError("the rest of an answer is still to come")  # its reader has the lock
         if self.pgconn.transaction_status != TransactionStatus.IDLE:
             await self.rollback()
         if self.autocommit:
@@ -143,6 +144,7 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
 
     async def wait(self, *args: Any, **kwargs: Any) -> Any:
         """Wait as psycopg does, whatever for, and look whether a transaction that was open still is."""
+        self._waits = True
         try:
             return await super().wait(*args, **kwargs)
         except psycopg.errors.ReadOnlySqlTransaction:
@@ -152,6 +154,7 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
             self.conflict = error
             raise
         finally:
+            self._waits = False
             idle = self.pgconn.transaction_status == TransactionStatus.IDLE
             if self._begun and idle:
                 self.refuse(ENDED)
@@ -183,8 +186,14 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
         await super().close()
 
     def discard(self) -> None:
-        """Close without a word, from whatever thread; nobody uses it."""
-        self.pgconn.finish()
+        """Close without a word, from whatever thread; not while somebody waits for an answer, who would crash."""
+        if not self._waits:
+            self.pgconn.finish()
+
+    @property
+    def _left_unread(self) -> bool:
+        """Whether a statement's answer was left in the middle, and nothing of the handler's still waits for it."""
+        return self.pgconn.transaction_status == TransactionStatus.ACTIVE and not self._waits
 
     async def set_autocommit(self, value: bool) -> None:
         """Set autocommit; not for handlers."""

@@ -266,6 +266,50 @@ def test_jobs_are_not_claimed_again_and_again_for_a_loop_that_a_handler_blocks(
     until(lambda: states(conn) == {})
 
 
+def test_once_a_loop_is_free_again_it_is_given_what_waits(conn: Conn, start_worker: StartWorker) -> None:
+    ran: list[int] = []
+
+    async def perform(_conn: AsyncConn, job: Job) -> None:
+        ran.append(job.id)
+        if job.params:
+            sleep(1.5)
+            await asyncio.sleep(60)
+
+    jobs = Jobs(conn)
+    first = jobs.enqueue("default", {"blocks": True})
+    start_worker(perform=perform, grace=0)
+    until(lambda: ran == [first])
+    second = jobs.enqueue("default")
+    until(lambda: ran == [first, second])
+
+
+def test_no_job_is_forgotten_when_a_handler_has_tasks_made_its_own_way(conn: Conn, start_worker: StartWorker) -> None:
+    async def perform(_conn: AsyncConn, _job: Job) -> None:
+        asyncio.get_running_loop().set_task_factory(lambda loop, coro: asyncio.Task(coro, loop=loop))
+
+    Jobs(conn).enqueue_many("default", [{}] * 3)
+    start_worker(perform=perform, max_demand=1)
+    until(lambda: states(conn) == {})
+
+
+def test_a_handler_that_leaves_a_statement_running_harms_no_other(receipts: Conn, start_worker: StartWorker) -> None:
+    async def fail() -> None:
+        await asyncio.sleep(0.05)
+        raise ValueError
+
+    async def perform(conn: AsyncConn, job: Job) -> None:
+        await write(conn, job)
+        if job.params:
+            await asyncio.gather(fail(), conn.execute("select pg_sleep(0.5)"))
+        await conn.execute("select pg_sleep(0.1)")
+
+    ids = Jobs(receipts).enqueue_many("default", [{"bad": True}, {}, {}, {}] * 8, max_attempts=1)
+    bad, good = ids[::4], [id for place, id in enumerate(ids) if place % 4]
+    start_worker(perform=perform, connections=4)
+    until(lambda: states(receipts) == dict.fromkeys(bad, "FAILED"))
+    assert written(receipts) == Counter(good)
+
+
 def test_a_conflict_is_tried_anew(receipts: Conn, start_worker: StartWorker) -> None:
     tries: list[int] = []
 

@@ -16,6 +16,8 @@ import pytest
 
 from ectojob_py import Job, Jobs, Retry, Worker
 from ectojob_py.bell import Bell
+from ectojob_py.completions import Completions
+from ectojob_py.handler import Report
 from ectojob_py.hands import Hands
 
 from .conftest import StartWorker
@@ -320,6 +322,59 @@ def test_slow_jobs_are_not_claimed_ahead(conn: Conn, start_worker: StartWorker) 
     until(lambda: Counter(states(conn).values()) == {"IN_PROGRESS": 2, "AVAILABLE": 7})
     gate.release(len(ids))
     until(lambda: states(conn) == {})
+
+
+def test_none_is_claimed_ahead_after_jobs_lay_ready_in_vain(conn: Conn, start_worker: StartWorker) -> None:
+    gate = threading.Event()
+
+    def perform(_conn: Conn, job: Job) -> None:
+        if job.params:
+            gate.wait(30)
+
+    Jobs(conn).enqueue_many("default", [{}] * 300)
+    slow = Jobs(conn).enqueue_many("default", [{"slow": True}] * 23)
+    start_worker(perform=perform)
+    until(lambda: Counter(states(conn).values()) == {"IN_PROGRESS": 20, "AVAILABLE": 3})
+    sleep(3)
+    attempts = [attempt for (attempt,) in conn.execute("select attempt from jobs.job where id = any(%s)", [slow[20:]])]
+    gate.set()
+    assert max(attempts) <= 1
+    until(lambda: states(conn) == {})
+
+
+def test_an_errand_that_ends_while_others_are_completed_is_completed_soon(
+    conn: Conn, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last_but_one, flushing, last, gate = (threading.Event() for _ in range(4))
+
+    def perform(job: Job) -> None:
+        n = job.params["n"]
+        if 0 < n < 6:
+            sleep(0.04)  # so that one job lies ready
+        elif n == 6:
+            last_but_one.set()
+            flushing.wait(20)
+        elif n == 7:
+            last.set()
+            gate.wait(20)
+
+    flush = Completions.flush
+
+    def slow_flush(completions: Completions, jobs: Jobs) -> Iterator[Report]:
+        yield from flush(completions, jobs)
+        if last_but_one.is_set() and not flushing.is_set():
+            flushing.set()
+            last.wait(20)
+            sleep(0.02)
+
+    monkeypatch.setattr(Completions, "flush", slow_flush)
+    ids = Jobs(conn).enqueue_many("default", [{"n": n} for n in range(8)])
+    start_worker(perform=perform, transaction=False, connections=1)
+    assert last.wait(20)
+    try:
+        until(lambda: set(states(conn)) == {ids[-1]}, seconds=5)
+    finally:
+        gate.set()
 
 
 class Slow(Hands):
