@@ -226,6 +226,9 @@ def _key(job: Job | None) -> tuple[object, ...]:
 
 
 def _aware(schedule: datetime | None) -> datetime | None:
+    if schedule is not None and not isinstance(schedule, datetime):
+        msg = f"schedule must be a datetime, not {schedule!r}: datetime.now(UTC) plus how long to wait"
+        raise ValueError(msg)
     if schedule is not None and schedule.tzinfo is None:
         msg = "schedule has no time zone; pass an aware datetime, for example datetime.now(UTC) + timedelta(hours=1)"
         raise ValueError(msg)

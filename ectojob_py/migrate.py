@@ -1,8 +1,8 @@
 """Deploying: apply the migrations that are pending, then always reload the functions, views and triggers."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 from yoyo import exceptions, get_backend, read_migrations
@@ -27,20 +27,21 @@ def migrate(dsn: str, schema: str = "jobs", roles: bool | None = None) -> list[s
 
     Functions, triggers and views are replaced even when no migration is pending. Several callers at once take turns.
     A migration that the schema records as its own (psql applied it, or a crash came before yoyo's mark) is marked, not
-    applied again. Raises ``SetupError`` when another tool holds yoyo's lock, or the schema has a later release.
+    applied again; one that it does not (psql undid it) is applied whatever yoyo's mark. Raises ``SetupError`` when
+    another tool holds yoyo's lock, or the schema has a later release.
     """
     room = room_of(dsn, "migrate")
     with room.turn(dsn, schema) as uri:
         check_replaced(_installed(dsn, schema), schema)
         room.check_schema(dsn, schema)
         with _yoyo(uri, kind_of(dsn)) as (backend, migrations):
-            pending = backend.to_apply(migrations)
-            room.apply(backend, migrations, dsn, schema)
-            backend.run_post_apply(migrations)
-            if roles is not None:
-                room.set_roles(dsn, schema, roles)
-                backend.run_post_apply(migrations)  # with the owner that the functions have from now on
-            return [migration.id for migration in pending]
+            with _accounted("applied", lambda: backend.to_apply(migrations)) as pending:
+                room.apply(backend, migrations, dsn, schema)
+                backend.run_post_apply(migrations)
+                if roles is not None:
+                    room.set_roles(dsn, schema, roles)
+                    backend.run_post_apply(migrations)  # with the owner that the functions have from now on
+            return pending
 
 
 def rollback(dsn: str, schema: str = "jobs") -> list[str]:
@@ -49,9 +50,22 @@ def rollback(dsn: str, schema: str = "jobs") -> list[str]:
     if not room.has_migrations(dsn, schema):
         return []  # a turn would create the schema, and yoyo its tables
     with room.turn(dsn, schema) as uri, _yoyo(uri, kind_of(dsn)) as (backend, migrations):
-        applied = backend.to_rollback(migrations)
-        backend.rollback_migrations(applied)
-        return [migration.id for migration in applied]
+        with _accounted("rolled back", lambda: backend.to_rollback(migrations)) as applied:
+            room.roll_back(backend, migrations, dsn, schema)
+        return applied
+
+
+@contextmanager
+def _accounted(done: str, left: Callable[[], Any]) -> Iterator[list[str]]:
+    """Give the ids of the migrations that are to be done; when that fails, its error says how many of them were."""
+    ids = [migration.id for migration in left()]
+    try:
+        yield ids
+    except Exception as error:
+        with suppress(Exception):  # the connection may be gone
+            missing = {migration.id for migration in left()}
+            error.__notes__ = [f"{done} before that: {', '.join(id for id in ids if id not in missing) or 'nothing'}"]
+        raise
 
 
 @contextmanager
@@ -71,6 +85,9 @@ def _yoyo(uri: str, kind: str) -> Iterator[tuple[Any, Any]]:
         migrations = read_migrations(str(ROOT / "migrations" / kind))
         recorded = _recorded(backend)
         backend.mark_migrations(backend.to_apply(migrations).filter(lambda migration: migration.id in recorded))
+        backend.unmark_migrations(
+            backend.to_rollback(migrations).filter(lambda migration: migration.id not in recorded)
+        )
         yield backend, migrations
 
 
@@ -105,7 +122,7 @@ def _installed(dsn: str, schema: str) -> str:
 
 
 def _recorded(backend: Any) -> set[str]:
-    """Return the ids of the migrations that the schema says it has; yoyo doesn't know those that psql applied."""
+    """Return the ids of the migrations that the schema says it has; yoyo knows nothing of what psql did, or undid."""
     if "migration" not in backend.list_tables():
         return set()
     return {row[0] for row in backend.execute("select id from migration").fetchall()}

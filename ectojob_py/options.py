@@ -53,6 +53,9 @@ def handlers_of(
 def check_numbers(counts: Mapping[str, int | None], seconds: Mapping[str, float | None]) -> None:
     """Raise ``ValueError`` for one that isn't positive, and for a count that isn't whole; ``None``: it isn't given."""
     for name, value in {**counts, **seconds}.items():
+        if value is not None and not isinstance(value, (int, float)):
+            msg = f"{name} must be {'a' if name in counts else 'seconds, as a'} number, not {value!r}"
+            raise ValueError(msg)
         if value is not None and not value > 0:  # nor is nan
             msg = f"{name} must be more than 0, not {value}"
             raise ValueError(msg)
@@ -77,8 +80,8 @@ def duration_of(name: str, seconds: float | None) -> timedelta | None:
 
 def check_grace(seconds: float) -> float:
     """Return it as it is, infinity included."""
-    if not seconds >= 0:
-        msg = f"grace must be 0 or more, not {seconds}"
+    if not isinstance(seconds, (int, float)) or not seconds >= 0:
+        msg = f"grace must be 0 or more, not {seconds!r}"
         raise ValueError(msg)
     return seconds
 

@@ -54,18 +54,19 @@ class Connections(Stock[Conn]):
         self._error = error
 
     def getconn(self) -> Conn:
-        """Return a connection that isn't known to be broken, trying for ten seconds to open one."""
-        if (conn := self._good()) is None:
-            conn = self._open()
-            self._trusted.add(conn)
-        return conn
+        """Return a connection that isn't known to be broken: one that is there, or comes back, or can be opened.
 
-    def _open(self) -> Conn:
+        Raises what keeps it from opening one, after ten seconds: a role may have no more, and others use those it has.
+        """
         deadline = monotonic() + _PATIENCE
-        while True:
+        while (conn := self._good()) is None:
             try:
-                return self._connect()
+                conn = self._connect()
             except self._error:
                 if monotonic() >= deadline or self._closed:
                     raise
                 sleep(random.uniform(0.5, 1))
+            else:
+                self._trusted.add(conn)
+                break
+        return conn

@@ -64,9 +64,9 @@ def jobs(
     failed = failed or state is State.FAILED
     columns = [*_COLUMNS, *(_FAILED if failed else _WAITING), *([_PARAMS] if params else [])]
     with choice.connected(*(() if params else ("reader", "admin"))) as session:
-        if queue is not None:
-            _known(session, queue)
         rows = session.rows(_query(queue, State.FAILED if failed else state, params), queue=queue, limit=limit)
+        if queue is not None and not rows:  # a queue that was dropped may have jobs
+            _known(session, queue)
         Listing("jobs", columns, rows).print(choice.as_json)
     if len(rows) == limit:
         typer.echo(f"the first {limit}; there may be more, see --limit", err=True)

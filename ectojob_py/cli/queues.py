@@ -31,7 +31,7 @@ _DEPTH = [
     Column("failed", lambda row: row["failed"], number=True),
     Column("oldest", lambda row: spoken(row["oldest_available"]), number=True),
     Column("longest", lambda row: spoken(row["longest_running"]), number=True),
-    Column("", lambda row: "paused" if row["paused_at"] else ""),
+    Column("", lambda row: "dropped" if row["max_attempts"] is None else "paused" if row["paused_at"] else ""),
 ]
 _SETTINGS = [
     Column("max attempts", lambda row: row["max_attempts"], number=True),

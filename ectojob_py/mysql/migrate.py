@@ -57,6 +57,11 @@ def apply(backend: Any, migrations: Any, _dsn: str, _schema: str) -> None:
     backend.apply_migrations_only(backend.to_apply(migrations))
 
 
+def roll_back(backend: Any, migrations: Any, _dsn: str, _schema: str) -> None:
+    """Undo what was applied."""
+    backend.rollback_migrations(backend.to_rollback(migrations))
+
+
 def who_may(_dsn: str, schema: str) -> str:
     """Say who may deploy to the database ``schema``."""
     return f"Deploying takes all privileges on database {schema}; --roles takes CREATE USER, too."

@@ -1,7 +1,7 @@
 """What deploying needs of PostgreSQL: the migrators' turn, the schema, and yoyo's form of the dsn."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
@@ -61,19 +61,29 @@ def check_schema(dsn: str, schema: str) -> None:
 
 
 def apply(backend: Any, migrations: Any, dsn: str, schema: str) -> None:
-    """Apply what is pending, each for a moment at a time, so that nobody queues up behind one that waits for its locks.
+    """Apply what is pending; raise ``LockNotAvailable`` when the locks for it can't be had."""
+    _in_moments(lambda: backend.to_apply(migrations), backend.apply_migrations_only, backend, dsn, schema)
 
-    Raises ``LockNotAvailable`` when they can't be had, mostly by ``lock_relations.sql``, which says who has them.
+
+def roll_back(backend: Any, migrations: Any, dsn: str, schema: str) -> None:
+    """Undo what was applied; raise ``LockNotAvailable`` when the locks for it can't be had."""
+    _in_moments(lambda: backend.to_rollback(migrations), backend.rollback_migrations, backend, dsn, schema)
+
+
+def _in_moments(left: Callable[[], Any], change: Callable[[Any], object], backend: Any, dsn: str, schema: str) -> None:
+    """Make a change until none is left, each for a moment at a time: nobody queues up behind one that waits for locks.
+
+    It is mostly ``lock_relations.sql`` that raises ``LockNotAvailable``, and says who has them.
     """
     lock_relations = (ROOT / "sql/postgres/deploy/lock_relations.sql").read_bytes()
     tries = count(1)
-    while pending := backend.to_apply(migrations):
+    while some := left():
         with _path_of(dsn, schema) as conn:
             conn.execute("set local ectojob.migrating = on")
             conn.execute(lock_relations)
         with _momentary_locks(backend):
             try:
-                backend.apply_migrations_only(pending)
+                change(some)
             except psycopg.errors.LockNotAvailable:
                 if next(tries) == _TRIES:
                     raise

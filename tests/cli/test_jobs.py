@@ -43,6 +43,16 @@ def test_jobs_in_running_order(ectojob: Command, db: Db) -> None:
     assert datetime.fromisoformat(shown["schedule"]).tzinfo is not None
 
 
+def test_jobs_of_a_queue_that_was_dropped(ectojob: Command, db: Db) -> None:
+    db.a_queue("gone")
+    id = db.a_job("AVAILABLE", queue="gone")["id"]
+    db.lose_queue("gone")
+    assert ids(ectojob("jobs", "--queue", "gone").out) == [id]
+    assert ectojob("queues").out.splitlines()[-1].split()[-1] == "dropped"
+    ectojob("remove", "gone", str(id))
+    assert "unknown queue 'gone'" in ectojob("jobs", "--queue", "gone").err
+
+
 def test_params_are_shown_when_asked_for(ectojob: Command, db: Db) -> None:
     db.jobs.enqueue("default", {"to": "joe", "text": "x" * 300})
     assert "joe" not in ectojob("jobs").out

@@ -119,6 +119,8 @@ def test_a_naive_schedule_is_refused(conn: Conn, jobs: Jobs) -> None:
         jobs.enqueue("default", schedule=naive)
     with pytest.raises(ValueError, match="no time zone"):
         jobs.enqueue_many("default", [{}], naive)
+    with pytest.raises(ValueError, match="must be a datetime, not datetime"):
+        jobs.enqueue("default", schedule=timedelta(minutes=5))  # type: ignore[arg-type]
     assert stored(conn) == 0
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +19,7 @@ from servers import POSTGRES
 from yoyo import get_backend, read_migrations
 
 from ectojob_py import Jobs, SetupError
-from ectojob_py.migrate import ROOT, migrate
+from ectojob_py.migrate import ROOT, migrate, rollback
 
 from .snapshot import snapshot
 
@@ -176,7 +177,7 @@ def set_roles(request: pytest.FixtureRequest, dsn: str) -> Deploy:
 
 
 @contextmanager
-def nobody_waits(conn: Conn, other: Conn, waiting: Future[None]) -> Iterator[None]:
+def nobody_waits(conn: Conn, other: Conn, waiting: Future[Any]) -> Iterator[None]:
     """Have others enqueue, in a block and after it, while a deploy waits for who holds a job's row."""
     other.execute("set lock_timeout = '1s'")
     deadline = time.monotonic() + 30
@@ -213,6 +214,48 @@ def test_migrations_that_wait_keep_nobody_else_waiting(
             deploy(lock_timeout="100ms")
     deploy()
     assert snapshot(conn) == before
+
+
+def test_a_rollback_that_waits_keeps_nobody_else_waiting(conn: Conn, connect: Callable[..., Conn], dsn: str) -> None:
+    migrate(dsn)
+    ids = sorted(path.stem for path in (ROOT / "migrations/postgres").glob("0*.sql") if ".rollback" not in path.name)
+    open_one = connect()
+    impatient = make_conninfo(dsn, options="-c lock_timeout=100ms")
+    with ThreadPoolExecutor(1) as pool:
+        with open_one.transaction():
+            Jobs(open_one).enqueue("default")
+            with pytest.raises(psycopg.errors.LockNotAvailable, match="somebody uses table job") as refused:
+                rollback(impatient)
+            assert refused.value.__notes__ == ["rolled back before that: nothing"]
+            with pytest.raises(psycopg.errors.LockNotAvailable, match="somebody uses table job") as refused:
+                migrate(impatient)
+            assert refused.value.__notes__ == ["applied before that: nothing"]
+            Jobs(conn).enqueue("default")
+            waiting = pool.submit(rollback, dsn)
+            with nobody_waits(conn, connect(), waiting):
+                pass
+        assert waiting.result() == ids[::-1]
+    migrate(dsn)
+
+
+def test_a_rollback_by_psql_takes_no_table_of_another_schema(
+    request: pytest.FixtureRequest, conn: Conn, dsn: str
+) -> None:
+    conn.execute("create table public.job (id int); create table public.queue (id int)")
+    conn.execute("create table public.migration (id text)")
+    psql = POSTGRES[request.node.callspec.params["postgres_server"]] / "psql"
+    command: list[str | Path] = [psql, "-X", "-q", "-d", dsn]
+    for file in sorted((ROOT / "migrations/postgres").glob("*.rollback.sql"), reverse=True):
+        command += ["-f", file]
+    told = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60).stderr
+    assert "schema public has no migration 0002_job" in told
+    assert "search_path=jobs,pg_temp" in told
+    conn.execute("drop table public.job, public.queue, public.migration")
+    environment = {**os.environ, "PGOPTIONS": "-c search_path=jobs,pg_temp"}
+    strict = [*command, "-1", "-v", "ON_ERROR_STOP=1"]
+    subprocess.run(strict, check=True, capture_output=True, timeout=60, env=environment)
+    assert snapshot(conn) == []
+    migrate(dsn)
 
 
 def test_roles_that_wait_keep_nobody_else_waiting(conn: Conn, connect: Callable[..., Conn], set_roles: Deploy) -> None:

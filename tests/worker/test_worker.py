@@ -750,6 +750,30 @@ def test_a_job_that_got_no_connection_runs_soon(
     assert ran == [3]
 
 
+def test_a_job_that_gets_no_connection_of_its_own_has_one_that_another_is_done_with(
+    conn: Conn, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed = iter(range(2))
+    connect = HandlerConnection.open
+
+    def open_or_refuse(dsn: str) -> HandlerConnection:
+        if next(allowed, None) is None:
+            raise psycopg.OperationalError("too many connections for role")
+        return connect(dsn)
+
+    monkeypatch.setattr(HandlerConnection, "open", open_or_refuse)
+    attempts: list[int] = []
+
+    def perform(_conn: Conn, job: Job) -> None:
+        attempts.append(job.attempt)
+        sleep(0.2)
+
+    Jobs(conn).enqueue_many("default", [{}] * 12)
+    start_worker(perform=perform)
+    until(lambda: len(attempts) == 12)
+    assert attempts == [1] * 12
+
+
 @pytest.mark.parametrize("threads", [0, 2])
 def test_a_system_without_more_threads_ends_no_worker(
     conn: Conn, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch, threads: int
