@@ -729,18 +729,23 @@ def test_it_survives_the_loss_of_every_connection(receipts: Conn, start_worker: 
     assert sorted(id for (id,) in receipts.execute("select job from receipt")) == ids
 
 
-def test_a_job_that_got_no_connection_runs_soon(
-    conn: Conn, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    refusals = iter(range(2))
+def refuse_connections(monkeypatch: pytest.MonkeyPatch, refused: Callable[[], bool]) -> None:
+    """Have the next connection of a handler refused when the function says so."""
     connect = HandlerConnection.open
 
     def open_or_refuse(dsn: str) -> HandlerConnection:
-        if next(refusals, None) is not None:
+        if refused():
             raise psycopg.OperationalError("too many connections for role")
         return connect(dsn)
 
     monkeypatch.setattr(HandlerConnection, "open", open_or_refuse)
+
+
+def test_a_job_that_got_no_connection_runs_soon(
+    conn: Conn, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = iter(range(2))
+    refuse_connections(monkeypatch, lambda: next(refusals, None) is not None)
     monkeypatch.setattr("ectojob_py.pool._PATIENCE", 0)
     monkeypatch.setattr("ectojob_py.shift._BREATH", 0.2)
     ran: list[int] = []
@@ -754,14 +759,7 @@ def test_a_job_that_gets_no_connection_of_its_own_has_one_that_another_is_done_w
     conn: Conn, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     allowed = iter(range(2))
-    connect = HandlerConnection.open
-
-    def open_or_refuse(dsn: str) -> HandlerConnection:
-        if next(allowed, None) is None:
-            raise psycopg.OperationalError("too many connections for role")
-        return connect(dsn)
-
-    monkeypatch.setattr(HandlerConnection, "open", open_or_refuse)
+    refuse_connections(monkeypatch, lambda: next(allowed, None) is None)
     attempts: list[int] = []
 
     def perform(_conn: Conn, job: Job) -> None:
