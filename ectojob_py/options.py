@@ -86,13 +86,15 @@ def check_grace(seconds: float) -> float:
     return seconds
 
 
-def level_of(name: str) -> int:
+def level_of(level: str | int) -> int:
     """Return the number that logging has for it."""
+    if isinstance(level, int):
+        return level
     levels = logging.getLevelNamesMapping()
-    if name.upper() not in levels:
-        msg = f"log_level must be one of {', '.join(levels).lower()}, not {name}"
+    if not isinstance(level, str) or level.upper() not in levels:
+        msg = f"log_level must be a number or one of {', '.join(levels).lower()}, not {level!r}"
         raise ValueError(msg)
-    return levels[name.upper()]
+    return levels[level.upper()]
 
 
 def silent() -> logging.Logger:

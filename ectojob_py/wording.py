@@ -37,16 +37,21 @@ def _describe(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 - a SyntaxError may carry anything as its text
         text = type(error).__name__
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _HERE not in Path(frame.filename).parents]
-    if not frames:
+    outside = [frame for frame in frames if not _is_pythons(Path(frame.filename))]
+    if not outside:  # the worker raised it
         return text
     # Without a source it is compiled, as parts of psycopg are. If nothing is the handler's own, it is a package itself.
-    own = [frame for frame in frames if frame.line and not _is_of_a_library(Path(frame.filename))]
-    last = own[-1] if own else frames[0]
+    own = [frame for frame in outside if frame.line and not _is_installed(Path(frame.filename))]
+    last = own[-1] if own else outside[0]
     return f"{text} ({Path(last.filename).name}:{last.lineno} in {last.name})"
 
 
-def _is_of_a_library(file: Path) -> bool:
-    return _STANDARD_LIBRARY in file.parents or not {"site-packages", "dist-packages"}.isdisjoint(file.parts)
+def _is_pythons(file: Path) -> bool:
+    return _STANDARD_LIBRARY in file.parents and not _is_installed(file)
+
+
+def _is_installed(file: Path) -> bool:
+    return not {"site-packages", "dist-packages"}.isdisjoint(file.parts)
 
 
 def traced(error: BaseException) -> str:

@@ -49,7 +49,7 @@ class Worker:
         until_empty: bool = False,
         grace: float = 30.0,
         log: bool = True,
-        log_level: str = "info",
+        log_level: str | int = "info",
         schema: str = "jobs",
     ) -> None:
         """Prepare a worker; ``run`` starts it.
@@ -77,7 +77,7 @@ class Worker:
                 later, or held by others.
             grace: How long running handlers may go on after a stop, 0 or more; infinity: until they end.
             log: Whether to log, as ``ectojob``.
-            log_level: Of the line that each job logs when done.
+            log_level: Of the line that each job logs when done: ``"info"``, or ``logging.INFO``.
             schema: Where ectojob is.
 
         Raises:

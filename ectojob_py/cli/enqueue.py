@@ -14,6 +14,7 @@ import typer
 from ectojob_py.cli.options import AsJson, Dsn, Schema, chosen
 from ectojob_py.cli.output import progress, report
 from ectojob_py.cli.typed import Moment, int4, moment
+from ectojob_py.engine import engine_of
 from ectojob_py.errors import BadUsage
 from ectojob_py.job import Verbatim
 from ectojob_py.session import Session
@@ -65,7 +66,8 @@ def enqueue(
                     try:
                         ids += session.jobs.enqueue_many(queue, batch, *common)
                     except Exception as error:
-                        error.add_note(place)
+                        if not engine_of(choice.dsn).is_lost(error):
+                            error.add_note(place)
                         raise
                     bar.advance(bar.task_ids[0], read)
     report(choice.as_json, {"queue": queue, "ids": ids}, *map(str, ids))

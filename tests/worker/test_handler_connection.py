@@ -279,8 +279,10 @@ def test_a_caught_error_without_a_savepoint_fails_with_the_remedy(run: Run, effe
 
     error = run(perform)
     assert error is not None
-    assert "HandlerError: the handler caught an error that aborted its transaction" in error
-    assert "wrap the statement in conn.transaction()" in error
+    assert error == (
+        "ectojob_py.errors.HandlerError: the handler caught an error that aborted its transaction; "
+        "wrap the statement in conn.transaction()"
+    )
     assert effects() == []
 
 

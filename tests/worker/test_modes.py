@@ -471,7 +471,7 @@ def test_until_empty_it_runs_nothing_of_queues_that_are_empty_or_paused(conn: Co
 )
 def test_handlers_that_do_not_go_together_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"pass|more than 0"):
-        Worker("host=nowhere", log_level=logging.getLevelName(logging.INFO), **options)
+        Worker("host=nowhere", log_level=logging.INFO, **options)
 
 
 @pytest.mark.parametrize(
@@ -491,7 +491,8 @@ def test_handlers_that_do_not_go_together_are_refused(options: dict[str, Any]) -
         ({"grace": "30"}, "grace must be 0 or more, not '30'"),
         ({"max_demand": 2.5}, "max_demand must be a whole number, not 2.5"),
         ({"connections": 2.0}, "connections must be a whole number, not 2.0"),
-        ({"log_level": "loud"}, "log_level must be one of critical, .*debug, .*, not loud"),
+        ({"log_level": "loud"}, "log_level must be a number or one of critical, .*debug, .*, not 'loud'"),
+        ({"log_level": None}, "log_level must be a number or one of critical, .*debug, .*, not None"),
     ],
 )
 def test_settings_that_can_not_be_meant_are_refused(options: dict[str, Any], says: str) -> None:
