@@ -43,6 +43,7 @@ class EmbeddedServer:
             "listen_addresses": "",
             "port": "5432",
             "unix_socket_directories": str(folder),
+            "unix_socket_permissions": "0700",  # nobody is asked for a password
             **(settings or {}),
         }
 

@@ -139,8 +139,7 @@ class Shift:
             try:
                 listener.jobs.activate_scheduled(queue)
                 listener.jobs.reactivate_expired(queue)
-                self._sweeps.done(queue)
-                self._sweeps.learn(queue, listener.due_in(queue))
+                self._sweeps.done(queue, listener.due_in(queue))
             except UnknownQueue as error:
                 self._miss(queue, error)
                 continue

@@ -9,6 +9,9 @@ _PAUSE = 0.05
 """Seconds from one sweep of a queue to the next, at least, as what is due may be locked by someone else; and from one
 question what is due next to another, as anyone may provoke it."""
 
+_LONGEST_PAUSE = 0.25
+"""It is doubled up to this by each sweep after which something is due still, as somebody has it locked."""
+
 
 class Sweeps:
     """The moments, in ``monotonic`` seconds, at which queues are swept: when something is due, and now and then."""
@@ -18,6 +21,7 @@ class Sweeps:
         self._interval = interval
         self._at = dict.fromkeys(queues, -inf)
         self._swept_at = dict.fromkeys(self._at, -inf)
+        self._pause = dict.fromkeys(self._at, _PAUSE)
         self._asked_at = dict.fromkeys(self._at, -inf)
 
     @property
@@ -42,16 +46,19 @@ class Sweeps:
         """Sweep a queue then, and not earlier."""
         self._at[queue] = monotonic() + seconds
 
-    def done(self, queue: str) -> None:
-        """A queue was swept."""
+    def done(self, queue: str, due_in: float | None) -> None:
+        """A queue was swept; ``due_in``: as the database says then, see ``learn``."""
         self._swept_at[queue] = monotonic()
+        is_due = due_in is not None and due_in <= 0
+        self._pause[queue] = min(2 * self._pause[queue], _LONGEST_PAUSE) if is_due else _PAUSE
         self.put_off(queue, self._interval * random.uniform(0.9, 1))
+        self.learn(queue, due_in)
 
     def learn(self, queue: str, due_in: float | None) -> None:
         """The database says in how many seconds something is due, ``None``: nothing waits."""
         now = self._asked_at[queue] = monotonic()
         if due_in is not None:
-            self.within(queue, max(due_in, self._swept_at[queue] + _PAUSE - now))
+            self.within(queue, max(due_in, self._swept_at[queue] + self._pause[queue] - now))
 
     def asks(self, queue: str) -> bool:
         """Something may be due sooner than it was; return whether to ask: where that was done just now, it sweeps."""

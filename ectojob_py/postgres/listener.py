@@ -1,14 +1,13 @@
 """The connection on which a worker listens, claims and sweeps."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from math import inf
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from psycopg import Notify, OperationalError, errors, sql
+from psycopg import Notify, errors, sql
 from psycopg.generators import notifies
 
 from ectojob_py.bell import Bell, listen
@@ -107,14 +106,14 @@ class Listener:
         return self._at_once(lambda: self.jobs.fail(job.queue, job.id, job.attempt, error, retry_in))
 
     def _at_once(self, move: Callable[[], Job | None]) -> Job | None:
-        self._conn.execute("set lock_timeout = '10ms'")
         try:
-            return move()
+            with self._conn.transaction():
+                self._conn.execute("set local lock_timeout = '10ms'")
+                moved = move()
+                self._conn.execute("set local lock_timeout = 0")  # the COMMIT of a NOTIFY waits for that of any other
+                return moved
         except errors.LockNotAvailable as error:
             raise Locked from error
-        finally:
-            with suppress(OperationalError):  # it is lost, which the call has said
-                self._conn.execute("reset lock_timeout")
 
     def wait(self, timeout: float, bell: Bell, empty: set[str]) -> tuple[set[str], set[str]]:
         """Sleep until a wake-up of any queue, the bell, or ``timeout`` seconds; or to feel the server's pulse.

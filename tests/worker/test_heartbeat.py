@@ -30,10 +30,10 @@ Conn = psycopg.Connection[Any]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedServer]:
-    """A server of its own: here it is set read-only."""
+    """A server of its own: here it is set read-only, and syncs, so that a COMMIT can be delayed."""
     folder = Path(tempfile.mkdtemp(prefix="ectojob-test-"))
     folder.chmod(0o755)
-    server = EmbeddedServer(folder, binaries(VERSIONS[-1]), {"fsync": "off"})
+    server = EmbeddedServer(folder, binaries(VERSIONS[-1]), {"commit_siblings": "0"})
     server.start()
     migrate(server.dsn())
     yield server
@@ -238,3 +238,32 @@ def test_a_handler_that_meets_a_read_only_server_makes_the_worker_drop_them_all(
         until(lambda: conn.execute("select from jobs.job where state <> 'FAILED'").fetchone() is None)
     [(backends,)] = conn.execute("select count(distinct backend) from effect").fetchall()
     assert backends == 4
+
+
+def test_the_commits_of_others_that_notify_are_no_lock_on_a_row(conn: Conn, dsn: str) -> None:
+    jobs = Jobs(conn)
+    jobs.enqueue_many("default", [{}] * 6, notify="ended")
+    claimed = jobs.claim_batch("default", 6)
+    over = threading.Event()
+
+    def notify() -> None:
+        with psycopg.connect(dsn, autocommit=True) as other:
+            other.execute("set commit_delay = 100000")  # in us, in which no other COMMIT may notify
+            while not over.is_set():
+                with other.transaction():
+                    other.execute("insert into effect default values")
+                    other.execute("notify something")
+
+    thread = threading.Thread(target=notify)
+    thread.start()
+    try:
+        with Listener(dsn, "jobs", ("default",)) as listener:
+            for job in claimed[:3]:
+                listener.fail(job, "it failed", None)
+            for job in claimed[3:]:
+                listener.release(job)
+    finally:
+        over.set()
+        thread.join()
+    states = [state for (state,) in conn.execute("select state from jobs.job order by id")]
+    assert states == ["RETRY"] * 3 + ["AVAILABLE"] * 3

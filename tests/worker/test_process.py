@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import psycopg
@@ -251,7 +252,10 @@ def test_a_second_signal_ends_at_once(effects: Conn, start: Start, number: signa
     process = start("waits", "--grace", "1h")
     until(lambda: at_the_gate(effects) == 1)
     process.terminate()
-    line_with(process, "SIGTERM: stopping")
+    process.send_signal(number)  # of the same stop
+    line_with(process, ": stopping")
+    sleep(0.6)
+    assert process.poll() is None
     process.send_signal(number)
     assert ended(process) == LEFT_BEHIND
     assert row(effects, id) == ("AVAILABLE", 1, 2)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import psycopg
@@ -72,6 +72,7 @@ def start(dsn: str, tmp_path: Path) -> Iterator[Start]:
     for process in started:
         with suppress(ProcessLookupError):
             process.terminate()
+            sleep(0.6)
             process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.communicate(timeout=20)
@@ -134,6 +135,21 @@ def test_a_signal_stops_them_all_when_their_jobs_have_ended(
     assert done == [(ids[0], 1), (ids[1], 1)]
 
 
+def test_a_signal_to_every_process_is_one(effects: Conn, start: Start) -> None:
+    effects.execute("select pg_advisory_lock(1)")
+    Jobs(effects).enqueue_many("default", [{}, {}])
+    process = start("waits", "--processes", "2", "--max-demand", "1", "--grace", "1h")
+    until(lambda: at_the_gate(effects) == 2, 40)
+    for pid in [*children(process), process.pid]:
+        os.kill(pid, signal.SIGTERM)
+    for _ in range(3):
+        line_with(process, "SIGTERM: stopping")
+    sleep(0.6)
+    effects.execute("select pg_advisory_unlock(1)")
+    assert process.wait(timeout=40) == 0
+    assert states(effects) == []
+
+
 def test_jobs_left_behind_are_exit_code_3(effects: Conn, start: Start) -> None:
     effects.execute("select pg_advisory_lock(1)")
     Jobs(effects).enqueue_many("default", [{}, {}])
@@ -143,6 +159,7 @@ def test_jobs_left_behind_are_exit_code_3(effects: Conn, start: Start) -> None:
     line_with(process, "SIGTERM: stopping")
     line_with(process, "worker-")
     line_with(process, "worker-")
+    sleep(0.6)  # else it is of the same stop
     process.terminate()
     assert process.wait(timeout=40) == LEFT_BEHIND
     assert states(effects) == ["AVAILABLE"] * 2

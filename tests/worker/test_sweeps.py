@@ -18,8 +18,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def swept(due_in: float | None, interval: float = 60) -> Sweeps:
     both = Sweeps(["a", "b"], interval)
     for queue in both.due():
-        both.done(queue)
-        both.learn(queue, due_in)
+        both.done(queue, due_in)
     return both
 
 
@@ -31,9 +30,25 @@ def test_all_are_swept_at_the_start_and_an_interval_later(clock: Clock) -> None:
     assert both.due() == ["a", "b"]
 
 
-@pytest.mark.parametrize(("due_in", "after"), [(5, 5), (_PAUSE / 2, _PAUSE), (-3600, _PAUSE)])
+@pytest.mark.parametrize(("due_in", "after"), [(5, 5), (_PAUSE / 2, _PAUSE), (-3600, 2 * _PAUSE)])
 def test_a_queue_is_swept_when_something_is_due_and_after_a_pause(clock: Clock, due_in: float, after: float) -> None:
     assert swept(due_in).next_at - clock.now == pytest.approx(after)
+
+
+def test_what_stays_due_as_somebody_has_it_locked_is_swept_less_often(clock: Clock) -> None:
+    both = swept(None)
+
+    def pauses(due_in: float, sweeps: int) -> list[float]:
+        passed = []
+        for _ in range(sweeps):
+            both.done("a", due_in)
+            passed.append(both.next_at - clock.now)
+            clock.now = both.next_at
+        return passed
+
+    assert pauses(-3600, 5) == pytest.approx([0.1, 0.2, 0.25, 0.25, 0.25])
+    assert pauses(5, 1) == [5]
+    assert pauses(0, 1) == pytest.approx([0.1])
 
 
 def test_what_is_due_later_does_not_put_the_next_sweep_off(clock: Clock) -> None:
@@ -59,8 +74,7 @@ def test_however_often_it_is_told_it_asks_and_sweeps_once_in_a_pause(clock: Cloc
             both.learn("a", None)
             asked += 1
         if both.due():
-            both.done("a")
-            both.learn("a", None)
+            both.done("a", None)
             done += 1
     assert 0 < asked + done <= 1 / _PAUSE
 
