@@ -111,6 +111,7 @@ def _momentary_locks(backend: Any) -> Iterator[None]:
 def _path_of(dsn: str, schema: str) -> Iterator[psycopg.Connection[Any]]:
     """Open a transaction with the path that the scripts rely on."""
     with psycopg.connect(with_encoding(dsn)) as conn:
+        conn.execute("set local quote_all_identifiers = off")
         conn.execute(sql.SQL("set local search_path = {}, pg_temp").format(sql.Identifier(schema)))
         yield conn
 

@@ -15,6 +15,7 @@ begin
             hint = 'Its schema comes first in search_path: PGOPTIONS=''-c search_path=jobs,pg_temp''.';
     end if;
 
+    perform set_config('quote_all_identifiers', 'off', true);  -- the functions were made so
     for v_function in
         select pg_proc.oid from pg_proc
         where pg_proc.pronamespace = to_regnamespace(quote_ident(current_schema()))

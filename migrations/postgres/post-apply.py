@@ -27,6 +27,7 @@ def reload(conn):
 def _execute(conn):
     with conn.cursor() as cursor:
         # Functions keep this path, however yoyo was told the schema: nothing but the schema, and pg_temp last.
+        cursor.execute("set local quote_all_identifiers = off")
         cursor.execute("select set_config('search_path', format('%I, pg_temp', current_schema()), true)")
         for name in re.findall(r"^\\ir (\w\S+)", (SQL / "install.sql").read_text(), re.MULTILINE):
             cursor.execute((SQL / name).read_text())

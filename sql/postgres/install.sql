@@ -13,6 +13,7 @@
 \endif
 
 begin;
+set local quote_all_identifiers = off;  -- how our functions' paths are written, by which they are known
 set local client_min_messages = warning;
 select pg_advisory_xact_lock(hashtextextended('ectojob migrate ' || :'schema', 0)) \g /dev/null
 select to_regnamespace(quote_ident(:'schema')) is null as missing \gset

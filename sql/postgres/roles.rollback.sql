@@ -11,6 +11,7 @@
 \endif
 
 begin;
+set local quote_all_identifiers = off;  -- as install.sql
 select pg_advisory_xact_lock(hashtextextended('ectojob migrate ' || :'schema', 0)) \g /dev/null
 set local search_path = :"schema", pg_temp;
 

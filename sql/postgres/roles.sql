@@ -16,6 +16,7 @@
 \endif
 
 begin;
+set local quote_all_identifiers = off;  -- as install.sql
 set local client_min_messages = warning;
 select pg_advisory_xact_lock(hashtextextended('ectojob migrate ' || :'schema', 0)) \g /dev/null
 set local search_path = :"schema", pg_temp;

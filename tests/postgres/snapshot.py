@@ -77,7 +77,7 @@ def snapshot(conn: psycopg.Connection[Any], schema: str = "jobs") -> list[Line]:
     """Return kind, name and definition of everything in a schema, yoyo's own tables aside."""
     with psycopg.connect(conn.info.dsn, autocommit=True) as own:
         own.execute(sql.SQL("set search_path to {}, pg_temp").format(sql.Identifier(schema)))
-        own.execute("set timezone to 'UTC'")
+        own.execute("set timezone to 'UTC'; set quote_all_identifiers = off; set standard_conforming_strings = on")
         has_rows = own.execute("select to_regclass('migration')").fetchall()[0][0]
         lines = [
             (kind, name, _anywhere(text, schema))

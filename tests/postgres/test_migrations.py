@@ -95,6 +95,31 @@ def test_yoyo_gives_what_migrate_gives(conn: Conn, dsn: str, migrated: list[Line
     assert snapshot(conn) == migrated
 
 
+@pytest.mark.parametrize("setting", ["quote_all_identifiers = on"])
+def test_what_the_database_prefers_changes_nothing(
+    conn: Conn, dsn: str, migrated: list[Line], psql: Psql, setting: str
+) -> None:
+    database = sql.Identifier(conn.info.dbname)
+    conn.execute(sql.SQL("alter database {} set {}").format(database, sql.SQL(setting)))
+    for deploy in (psql, lambda: migrate(dsn), lambda: yoyo(dsn, "jobs", "apply")):
+        drop(conn)
+        create(conn)
+        deploy()
+        assert snapshot(conn) == migrated
+        rollback(dsn)
+        assert snapshot(conn) == []
+
+
+def test_functions_that_everybody_could_call_are_no_deploy(conn: Conn) -> None:
+    """They are known by their path, as ``format`` writes it."""
+    privileges = (ROOT / "sql/postgres/deploy/privileges.sql").read_bytes()
+    conn.execute("set search_path = jobs, pg_temp; set quote_all_identifiers = on")
+    with pytest.raises(psycopg.errors.UndefinedFunction, match="no function whose search_path is"):
+        conn.execute(privileges)
+    conn.execute("reset quote_all_identifiers")
+    conn.execute(privileges)
+
+
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_any_schema_will_do(conn: Conn, dsn: str, migrated: list[Line], psql: Psql, schema: str) -> None:
     migrate(dsn, schema)

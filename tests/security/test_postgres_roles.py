@@ -107,6 +107,20 @@ def test_what_they_did_is_undone_without_a_trace(conn: Conn, dsn: str, plain: li
     assert snapshot(conn, SCHEMA) == plain
 
 
+def test_a_database_that_quotes_all_names_has_no_other_roles(
+    conn: Conn, dsn: str, plain: list[Line], psql: Psql
+) -> None:
+    migrate(dsn, SCHEMA, roles=True)
+    granted = snapshot(conn, SCHEMA)
+    conn.execute(f"alter database {conn.info.dbname} set quote_all_identifiers = on".encode())
+    for there in (lambda: psql("roles.sql"), lambda: migrate(dsn, SCHEMA, roles=True)):
+        psql("roles.rollback.sql")
+        assert snapshot(conn, SCHEMA) == plain
+        there()
+        assert snapshot(conn, SCHEMA) == granted
+        assert owners(conn) == {f"{SCHEMA}_owner"}
+
+
 def test_every_public_function_is_granted_or_the_owners(conn: Conn, dsn: str, plain: list[Line]) -> None:
     """A function that is added must be thought of in grants.sql, too."""
     migrate(dsn, SCHEMA, roles=True)

@@ -11,5 +11,10 @@ begin
     loop
         execute format('revoke execute on function %s from public', v_function);
     end loop;
+    if not found then
+        raise undefined_function using
+            message = format('schema %I has no function whose search_path is %1$I, pg_temp', current_schema()),
+            hint = 'Ours are known by it, and PUBLIC may call what it does not find: deploy with install.sql as it is.';
+    end if;
 end
 $$;
