@@ -27,7 +27,7 @@ create table queue (
     constraint queue_name_is_printable check (
         octet_length(name) between 1 and 48 and name !~ '[[:cntrl:]]' and name = btrim(name)
     ),
-    constraint queue_name_is_no_channel check (name !~ '\.(completed|retry|failed|scheduled)$'),
+    constraint queue_name_is_no_channel check (name !~ e'\\.(completed|retry|failed|scheduled)$'),
     constraint queue_max_attempts_is_positive check (max_attempts >= 1),
     constraint queue_reservation_timeout_is_positive check (reservation_timeout > interval '0'),
     constraint queue_execution_timeout_is_positive check (execution_timeout > interval '0'),

@@ -33,8 +33,8 @@ create index job_held on job (queue, expires) where state in ('RESERVED', 'IN_PR
 create index job_failed on job (queue, updated_at) where state = 'FAILED';
 
 comment on table job is
-    'One row per job that is not completed: completing deletes it. Rows move between states by the functions of '
-    'this schema alone; see them with \df.';
+    e'One row per job that is not completed: completing deletes it. Rows move between states by the functions of '
+    'this schema alone; see them with \\df.';
 comment on column job.queue is 'The queue''s name.';
 comment on column job.id is 'Numbered over all queues, in enqueuing order as far as a sequence gives it.';
 comment on column job.state is

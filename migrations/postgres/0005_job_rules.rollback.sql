@@ -10,8 +10,8 @@ add constraint job_waiting_has_attempts check (state in ('IN_PROGRESS', 'FAILED'
 add constraint job_held_has_lease check ((state in ('RESERVED', 'IN_PROGRESS')) = (expires is not null));
 
 comment on table job is
-    'One row per job that is not completed: completing deletes it. Rows move between states by the functions of '
-    'this schema alone; see them with \df.';
+    e'One row per job that is not completed: completing deletes it. Rows move between states by the functions of '
+    'this schema alone; see them with \\df.';
 
 drop domain job_rules;
 drop type ruled_columns;

@@ -42,7 +42,7 @@ add constraint job_obeys_rules check (
 
 comment on constraint job_obeys_rules on job is 'The cast fails and names the rule; it never gives null.';
 comment on table job is
-    'One row per job that is not completed: completing deletes it. Rows move between states by the functions of '
-    'this schema alone; see them with \df and the schema''s name: \df jobs.*, say.';
+    e'One row per job that is not completed: completing deletes it. Rows move between states by the functions of '
+    'this schema alone; see them with \\df and the schema''s name: \\df jobs.*, say.';
 
 insert into migration (id) values ('0005_job_rules');

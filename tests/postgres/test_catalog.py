@@ -282,3 +282,11 @@ def test_a_migration_holds_no_replaceable_object() -> None:
     for path in (ROOT / "migrations/postgres").glob("*.sql"):
         if not path.name.endswith(".rollback.sql"):
             assert not re.search(r"\bcreate (or replace )?(function|view|trigger|procedure)\b", path.read_text()), path
+
+
+def test_a_constant_means_the_same_to_a_session_of_nonconforming_strings() -> None:
+    """Where ``standard_conforming_strings`` is off, a backslash is an escape in any constant; in an ``e''``, always."""
+    constant = re.compile(r"(\w?)'((?:[^']|'')*(?:'\s*\n\s*'(?:[^']|'')*)*)'")
+    for path in [*SQL.rglob("*.sql"), *(ROOT / "migrations/postgres").glob("*.sql")]:
+        code = re.sub(r"--.*|^\\.*", "", path.read_text(), flags=re.MULTILINE)
+        assert [text for kind, text in constant.findall(code) if "\\" in text and kind != "e"] == [], path

@@ -75,7 +75,9 @@ def a_login(conn: Conn) -> Iterator[str]:
         conn.execute(sql.SQL("drop role {}").format(role))
 
 
-def test_an_older_release_does_not_take_the_place_of_a_newer_one(conn: Conn, deploy: Deploy) -> None:
+@pytest.mark.parametrize("conforming", ["on", "off"])
+def test_an_older_release_does_not_take_the_place_of_a_newer_one(conn: Conn, deploy: Deploy, conforming: str) -> None:
+    conn.execute(f"alter database {conn.info.dbname} set standard_conforming_strings = {conforming}".encode())
     future = "create or replace function jobs.version() returns text language sql return '{}'"
     conn.execute("drop function jobs.version()")
     conn.execute(future.format("0.10.0").encode())

@@ -95,7 +95,7 @@ def test_yoyo_gives_what_migrate_gives(conn: Conn, dsn: str, migrated: list[Line
     assert snapshot(conn) == migrated
 
 
-@pytest.mark.parametrize("setting", ["quote_all_identifiers = on"])
+@pytest.mark.parametrize("setting", ["quote_all_identifiers = on", "standard_conforming_strings = off"])
 def test_what_the_database_prefers_changes_nothing(
     conn: Conn, dsn: str, migrated: list[Line], psql: Psql, setting: str
 ) -> None:

@@ -50,6 +50,7 @@ SETTINGS = [
     "client_encoding = LATIN1",
     "bytea_output = escape; set extra_float_digits = -15",
     "quote_all_identifiers = on; set transform_null_equals = on; set array_nulls = off",
+    "standard_conforming_strings = off; set backslash_quote = off",
     "client_min_messages = debug5",
     "check_function_bodies = off",
     "plpgsql.extra_errors = 'all'",

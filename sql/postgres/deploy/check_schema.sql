@@ -6,7 +6,7 @@ declare
     v_dependents text;
 begin
     -- A schema of which nothing may be used is passed over, for pg_temp.
-    if v_schema is null or v_schema like 'pg\_temp%'
+    if v_schema is null or starts_with(v_schema, 'pg_temp')
         or not has_schema_privilege(v_schema, 'create')
     then
         raise insufficient_privilege using

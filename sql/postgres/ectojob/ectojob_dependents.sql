@@ -21,7 +21,7 @@ begin
     from pg_trigger
     where pg_trigger.tgrelid = ectojob_dependents.relation
         and not pg_trigger.tgisinternal
-        and pg_trigger.tgname not like 'tr\_notify\_inserted\_%';
+        and not starts_with(pg_trigger.tgname, 'tr_notify_inserted_');
 
     return query
     select distinct format('view %s reads it', pg_rewrite.ev_class::regclass)

@@ -35,8 +35,8 @@ begin
     );
 
     -- Workers of a newer release would stop, and what its migrations have changed these functions don't know.
-    if string_to_array(substring(v_replaced from '^\d+\.\d+'), '.')::integer[]
-        > string_to_array(substring(v_release from '^\d+\.\d+'), '.')::integer[]
+    if string_to_array(substring(v_replaced from '^[0-9]+[.][0-9]+'), '.')::integer[]
+        > string_to_array(substring(v_release from '^[0-9]+[.][0-9]+'), '.')::integer[]
     then
         raise object_not_in_prerequisite_state using
             message = format('schema %I has ectojob %s, and this is %s', current_schema(), v_replaced, v_release),
