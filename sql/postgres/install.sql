@@ -86,7 +86,6 @@ select not exists (select from migration where id = '0006_job_pkey_room') as pen
 \ir support/check_queue.sql
 \ir support/check_queue_name.sql
 \ir support/check_retry_in.sql
-\ir support/check_signs.sql
 \ir support/check_timeout.sql
 \ir support/announce.sql
 \ir support/complete_rest.sql

@@ -12,15 +12,15 @@ security invoker
 set search_path from current
 as $$
 begin
-    if check_timeout.value <= interval '0' or check_timeout.value > interval '30 days' then
+    -- A year has 360 days to a comparison, by which the table judges, and 365.25 here.
+    if check_timeout.value <= interval '0'
+        or extract(epoch from check_timeout.value) not between 0.000001 and 30 * 24 * 60 * 60
+    then
         raise invalid_parameter_value using
             message = format(
                 '%s must be more than 0 and at most 30 days, not %s', check_timeout.argument, check_timeout.value
             ),
             hint = 'null means the queue''s setting.';
-    end if;
-    if check_timeout.value is not null then
-        perform check_signs(check_timeout.argument, check_timeout.value);
     end if;
 end
 $$;

@@ -18,7 +18,8 @@ begin
     update job set
         state = 'IN_PROGRESS',
         attempt = job.attempt + 1,
-        expires = clock_timestamp() + queue.execution_timeout * (job.attempt + 1),
+        expires = clock_timestamp()
+            + interval '1 second' * (job.attempt + 1) * date_part('epoch', queue.execution_timeout),
         updated_at = clock_timestamp()
     from queue
     where queue.name = job.queue

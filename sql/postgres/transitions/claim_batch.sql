@@ -33,8 +33,8 @@ begin
         update job set
             state = 'IN_PROGRESS',
             attempt = job.attempt + 1,
-            expires = clock_timestamp()
-                + coalesce(claim_batch.execution_timeout, v_queue.execution_timeout) * (job.attempt + 1),
+            expires = clock_timestamp() + interval '1 second' * (job.attempt + 1)
+                * date_part('epoch', coalesce(claim_batch.execution_timeout, v_queue.execution_timeout)),
             updated_at = clock_timestamp()
         where job.ctid = any(v_rows)
         returning job.*

@@ -21,8 +21,11 @@ begin
     update job set
         expires = case
             when extend.by is null
-                then greatest(job.expires, clock_timestamp() + queue.execution_timeout * job.attempt)
-            else greatest(job.expires, clock_timestamp()) + extend.by
+                then greatest(
+                    job.expires,
+                    clock_timestamp() + interval '1 second' * job.attempt * date_part('epoch', queue.execution_timeout)
+                )
+            else greatest(job.expires, clock_timestamp()) + interval '1 second' * date_part('epoch', extend.by)
         end
     from queue
     where queue.name = job.queue

@@ -24,7 +24,9 @@ begin
         state = case when job.attempt < job.max_attempts then 'RETRY' else 'FAILED' end,
         schedule = case
             when job.attempt < job.max_attempts
-                then clock_timestamp() + coalesce(fail.retry_in, queue.retry_timeout * job.attempt)
+                then clock_timestamp() + interval '1 second' * coalesce(
+                    date_part('epoch', fail.retry_in), date_part('epoch', queue.retry_timeout) * job.attempt
+                )
             else job.schedule
         end,
         expires = null,

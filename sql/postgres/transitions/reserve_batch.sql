@@ -33,7 +33,8 @@ begin
     with reserved as (
         update job set
             state = 'RESERVED',
-            expires = clock_timestamp() + coalesce(reserve_batch.reservation_timeout, v_queue.reservation_timeout),
+            expires = clock_timestamp() + interval '1 second'
+                * date_part('epoch', coalesce(reserve_batch.reservation_timeout, v_queue.reservation_timeout)),
             updated_at = clock_timestamp()
         where job.ctid = any(v_rows)
         returning job.*
