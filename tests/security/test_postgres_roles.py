@@ -224,13 +224,23 @@ def test_who_may_not_create_roles_is_told_so_and_nothing_happened(conn: Conn, ds
         assert snapshot(conn, SCHEMA) == before
 
 
-def test_where_nothing_is_installed_the_script_says_what_to_do(conn: Conn, psql: Psql) -> None:
+@pytest.mark.parametrize(("script", "remedy"), [("roles.sql", "install.sql"), ("roles.rollback.sql", "-v schema")])
+def test_where_nothing_is_installed_the_script_says_what_to_do(
+    conn: Conn, psql: Psql, script: str, remedy: str
+) -> None:
     for schema in ("", "create schema jobs_eu"):
         conn.execute(schema.encode())
         with pytest.raises(subprocess.CalledProcessError) as caught:
-            psql("roles.sql")
+            psql(script)
         assert "not installed in schema" in caught.value.stderr
-        assert "install.sql" in caught.value.stderr
+        assert remedy in caught.value.stderr
+
+
+def test_roles_can_be_taken_back_when_the_tables_are_gone(conn: Conn, dsn: str, psql: Psql) -> None:
+    migrate(dsn, SCHEMA, roles=True)
+    rollback(dsn, SCHEMA)
+    psql("roles.rollback.sql")
+    assert roles(conn) == set()
 
 
 def test_a_schema_whose_roles_would_have_cut_names_is_refused(conn: Conn, dsn: str) -> None:

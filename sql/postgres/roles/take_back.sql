@@ -8,6 +8,11 @@ declare
     v_role text;
 begin
     if to_regrole(quote_ident(v_owner)) is null then
+        if to_regclass('job') is null then
+            raise invalid_schema_name using
+                message = format('ectojob is not installed in schema %s', current_setting('search_path')),
+                hint = 'Another schema than jobs is to be named: psql -v schema=jobs_eu ...';
+        end if;
         return;
     end if;
 
