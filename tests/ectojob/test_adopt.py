@@ -340,15 +340,18 @@ def test_an_adoption_that_is_for_good(conn: Conn, elixir: NewEctoJob) -> None:
 @pytest.mark.parametrize("wait", [timedelta(0), timedelta(days=31)])
 def test_it_is_told_how_long_it_may_wait(conn: Conn, wait: timedelta) -> None:
     create(conn, "3")
-    with pytest.raises(psycopg.errors.InvalidParameterValue, match="lock_timeout must be"):
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="lock_timeout must be") as refused:
         adopt(conn, lock_timeout=wait)
+    assert refused.value.diag.message_hint == "null means 2 seconds."
     adopt(conn, lock_timeout=timedelta(days=30))
     with pytest.raises(psycopg.errors.InvalidParameterValue, match="lock_timeout must be"):
         unadopt(conn, lock_timeout=wait)
     unadopt(conn, lock_timeout=timedelta(microseconds=400))
 
 
-def test_it_waits_no_longer_than_it_may(conn: Conn, connect: Any, elixir: NewEctoJob) -> None:
+@pytest.mark.parametrize("wait", [timedelta(milliseconds=50), None], ids=str)
+def test_it_waits_no_longer_than_it_may(conn: Conn, connect: Any, elixir: NewEctoJob, wait: timedelta | None) -> None:
+    conn.execute("set statement_timeout = '30s'")
     create(conn, "3")
     ectojob = elixir()
     ectojob.insert({})
@@ -357,12 +360,12 @@ def test_it_waits_no_longer_than_it_may(conn: Conn, connect: Any, elixir: NewEct
     with ectojob.repo.transaction():
         ectojob.delete(begun)
         with pytest.raises(psycopg.errors.LockNotAvailable, match="locked by someone else") as adopted:
-            adopt(conn, lock_timeout=timedelta(milliseconds=50))
+            adopt(conn, lock_timeout=wait)
     adopt(conn)
     with connect(autocommit=False) as other:
         other.execute("select from public.jobs")
         with pytest.raises(psycopg.errors.LockNotAvailable, match="locked by someone else") as returned:
-            unadopt(conn, lock_timeout=timedelta(milliseconds=50))
+            unadopt(conn, lock_timeout=wait)
     for refusal in (adopted, returned):
         assert "call again" in str(refusal.value.diag.message_hint)
     [(timeout,)] = conn.execute("show lock_timeout").fetchall()

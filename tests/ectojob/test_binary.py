@@ -73,3 +73,12 @@ def test_a_binary_table_is_adopted_and_comes_back(conn: Conn, version: str) -> N
 def test_a_params_type_that_ectojob_does_not_have_is_refused(jobs: Jobs) -> None:
     with pytest.raises(psycopg.errors.InvalidParameterValue, match="neither map nor binary"):
         jobs.create_ectojob_view("emails", "public.jobs", "text")
+
+
+def test_null_is_a_map(conn: Conn, jobs: Jobs) -> None:
+    conn.execute("select jobs.create_ectojob_view('emails', 'public.jobs', null)")
+    [column] = conn.execute(
+        "select format_type(atttypid, null) from pg_attribute "
+        "where attrelid = 'public.jobs'::regclass and attname = 'params'"
+    ).fetchall()
+    assert column == ("jsonb",)

@@ -31,7 +31,7 @@ begin
         if not found then
             perform create_queue(adopt.queue);
         end if;
-        perform ectojob_lock(v_name, adopt.lock_timeout);
+        perform ectojob_lock(v_name, coalesce(adopt.lock_timeout, '2 seconds'));
     end if;
 
     v_plan := ectojob_plan(adopt.queue, v_name::regclass);

@@ -14,7 +14,7 @@ set search_path from current
 as $$
 declare
     v_parts constant text[] := ectojob_relation(create_ectojob_view.relation);
-    v_model constant jsonb := ectojob_model() || case create_ectojob_view.params_type
+    v_model constant jsonb := ectojob_model() || case coalesce(create_ectojob_view.params_type, 'map')
         when 'map' then '{}'
         when 'binary' then '{"params": ["bytea", null]}'
     end::jsonb;
@@ -22,7 +22,7 @@ begin
     if v_model is null then
         raise invalid_parameter_value using
             message = format(
-                'params_type %s is neither map nor binary', quote_nullable(create_ectojob_view.params_type)
+                'params_type %s is neither map nor binary', quote_literal(create_ectojob_view.params_type)
             ),
             hint = 'Pass what the application''s params_type says; without one it is a map.';
     end if;

@@ -22,7 +22,8 @@ begin
 
     perform check_timeout('lock_timeout', unadopt.lock_timeout);
     perform set_config(
-        'lock_timeout', least(ceil(1000 * extract(epoch from unadopt.lock_timeout)), 2147483647)::text, true
+        'lock_timeout',
+        least(ceil(1000 * extract(epoch from coalesce(unadopt.lock_timeout, '2 seconds'))), 2147483647)::text, true
     );
     begin
         perform ectojob_give_back(ectojob_detach(unadopt.queue));

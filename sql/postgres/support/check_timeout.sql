@@ -20,7 +20,10 @@ begin
             message = format(
                 '%s must be more than 0 and at most 30 days, not %s', check_timeout.argument, check_timeout.value
             ),
-            hint = 'null means the queue''s setting.';
+            hint = case
+                when check_timeout.argument = 'lock_timeout' then 'null means 2 seconds.'
+                else 'null means the queue''s setting.'
+            end;
     end if;
 end
 $$;
