@@ -24,7 +24,7 @@ _LONGEST_BLIND = 1.0
 
 
 class Sleeper:
-    """A worker's sleep for one queue; ``fall_asleep`` in ``sql/postgres/support`` says how it is woken."""
+    """A worker's sleep for one queue; ``fall_asleep`` in ``sql/postgres/sleeping`` says how it is woken."""
 
     def __init__(self, conn: "psycopg.Connection[object]", schema: str, queue: str) -> None:
         """Take the connection that listens. It is awake."""

@@ -65,6 +65,13 @@ def test_an_upgrade_keeps_every_job_and_gives_the_schema_of_a_fresh_install(conn
     assert Jobs(conn).enqueue("default") == 4
 
 
+def test_yesterdays_deploy_over_todays_changes_nothing(conn: Conn, old: Run) -> None:
+    before = snapshot(conn)
+    _, told = old("migrate").communicate(timeout=60)
+    assert 'function name "lock_available" is not unique [42725]' in told
+    assert snapshot(conn) == before
+
+
 @pytest.mark.usefixtures("installed")
 def test_what_was_granted_by_hand_stays_granted(conn: Conn, dsn: str) -> None:
     """0.1.0 had no roles, and claim_batch has other arguments by now."""
