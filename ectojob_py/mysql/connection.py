@@ -18,6 +18,10 @@ _WORDS = {"true": True, "1": True, "false": False, "0": False}
 # A peer that vanished without a word is noticed after 15 s instead of two hours.
 _KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 15000}
 
+PATIENCE = 20.0
+"""Seconds after which a server that doesn't answer is given up. An ear hears of it every nap; a longer sweep ends on
+the server all the same."""
+
 READ_COMMITTED = "set session transaction isolation level read committed"
 """At REPEATABLE READ a claim leaves gap locks, and enqueuers wait for them."""
 

@@ -8,7 +8,6 @@ import pymysql
 
 from ectojob_py.engine import NotNow
 from ectojob_py.errors import NotAllowed, SetupError, UnknownQueue
-from ectojob_py.mysql.connection import connect_worker
 from ectojob_py.mysql.handler_connection import HandlerConnection
 from ectojob_py.mysql.listener import NAP, Listener
 from ectojob_py.pool import Connections
@@ -29,7 +28,7 @@ NO_DATABASE, NO_PROCEDURE, NO_RIGHT = 1049, 1305, 1370
 
 def open_pool(dsn: str) -> Connections[HandlerConnection]:
     """Make a pool of handlers' connections."""
-    return Connections(partial(connect_worker, dsn, HandlerConnection, autocommit=False), pymysql.OperationalError)
+    return Connections(partial(HandlerConnection.opened, dsn), pymysql.OperationalError)
 
 
 def open_async_pool(_dsn: str) -> NoReturn:

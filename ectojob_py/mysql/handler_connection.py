@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Self
 
 import pymysql
 from pymysql.constants import SERVER_STATUS
 
 from ectojob_py.guard import AUTOCOMMIT, ENDED, Guard
 from ectojob_py.job import Job
+from ectojob_py.mysql import connection
 from ectojob_py.mysql.calls import CONFLICTS
 
 READ_ONLY = 1290
@@ -29,6 +30,31 @@ class HandlerConnection(Guard, pymysql.Connection):
 
     _unsure = False
     """Whether a statement of the handler's failed, and its transaction may have ended by that."""
+    _asks = False
+    """Whether it is the worker who says something, though the handler has it."""
+    _lock_wait = 0.0
+    """Seconds that the server lets a statement wait for a row, such as the job's own when it completes."""
+
+    @classmethod
+    def opened(cls, dsn: str) -> Self:
+        """Connect."""
+        conn: Self = connection.connect_worker(dsn, cls, autocommit=False)
+        with conn.cursor() as cursor:
+            cursor.execute("select @@innodb_lock_wait_timeout")
+            [(seconds,)] = cursor.fetchall()
+        conn._lock_wait = min(seconds, 1e6)  # a socket takes no more than 2147483
+        return conn
+
+    @property
+    def _read_timeout(self) -> float | None:
+        """What PyMySQL looks up before it reads: a handler's statements take as long as they take, or the dsn says."""
+        if self.handing_out and not self._asks:
+            return self._said_timeout
+        return connection.PATIENCE + self._lock_wait
+
+    @_read_timeout.setter
+    def _read_timeout(self, seconds: float | None) -> None:
+        self._said_timeout = seconds
 
     def catch_up(self) -> None:
         """Ask the server about the transaction, when it was open before a result that was left or a statement failed.
@@ -36,8 +62,7 @@ class HandlerConnection(Guard, pymysql.Connection):
         A DDL statement that fails has committed all the same, and an error comes without the session's status.
         """
         if self._in_transaction() and not self.conflict and (self._result is None or self._result.has_next):
-            with self._watched():
-                self.ping(reconnect=False)
+            self._ask()
 
     def take_back(self) -> None:
         """Refuse to go on after a conflict: a deadlock has undone all that came before."""
@@ -68,8 +93,7 @@ class HandlerConnection(Guard, pymysql.Connection):
         """
         if self._unsure:
             self._unsure = False
-            with self._watched():
-                self.ping(reconnect=False)
+            self._ask()
         if self._in_transaction() and _BEGINS_ANOTHER.match(
             sql if isinstance(sql, str) else sql[:100].decode("latin1")
         ):
@@ -81,6 +105,14 @@ class HandlerConnection(Guard, pymysql.Connection):
         """Go on to a procedure's next result, and look likewise: what it committed after the one before is told now."""
         with self._watched():
             return super().next_result(unbuffered)
+
+    def _ask(self) -> None:
+        self._asks = True
+        try:
+            with self._watched():
+                self.ping(reconnect=False)
+        finally:
+            self._asks = False
 
     @contextmanager
     def _watched(self) -> Iterator[None]:

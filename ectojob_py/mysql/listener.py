@@ -18,6 +18,7 @@ from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
 from ectojob_py.errors import Locked, UnknownQueue
 from ectojob_py.job import Job
+from ectojob_py.mysql import connection
 from ectojob_py.mysql.calls import LOCK_WAIT_TIMEOUT, MysqlCalls
 from ectojob_py.mysql.connection import connect_worker
 
@@ -32,10 +33,6 @@ _BREATH = 0.005
 _LONGEST_BREATH = 0.05
 """It is doubled up to this, whenever an ear has heard of a job and no claim got it: others may have it locked."""
 
-PATIENCE = 20.0
-"""Seconds after which a server that doesn't answer is given up. An ear hears of it every nap; a longer sweep ends on
-the server all the same."""
-
 INTERRUPTED = 1317
 
 _UNLIMITED = "set autocommit = 1 /*M! , max_statement_time = 0 */"
@@ -44,7 +41,7 @@ sleeps in a statement. MySQL's ``max_execution_time`` is for SELECT alone."""
 
 
 def _connect(dsn: str) -> pymysql.Connection[Any]:
-    conn: pymysql.Connection[Any] = connect_worker(dsn, autocommit=True, read_timeout=PATIENCE)
+    conn: pymysql.Connection[Any] = connect_worker(dsn, autocommit=True, read_timeout=connection.PATIENCE)
     with conn.cursor() as cursor:
         cursor.execute(_UNLIMITED)
     return conn

@@ -17,9 +17,10 @@ from ectojob_py import HandlerError, Job, Jobs, SetupError, Worker, attempt
 from ectojob_py.engine import NotNow
 from ectojob_py.errors import Locked
 from ectojob_py.identity import session_name
-from ectojob_py.mysql import listener
+from ectojob_py.mysql import connection, listener
 from ectojob_py.mysql.connection import connect as open_connection
 from ectojob_py.mysql.engine import is_lost
+from ectojob_py.mysql.handler_connection import HandlerConnection
 
 from .conftest import Ask, Connect, socket_of
 
@@ -494,7 +495,7 @@ def test_workers_beside_producers_lose_nothing_and_double_nothing(jobs: Jobs, ds
 def test_an_idle_worker_notices_a_black_hole(
     dsn: str, jobs: Jobs, ask: Ask, start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener, "PATIENCE", 1.5)  # an ear's nap is one second
+    monkeypatch.setattr(connection, "PATIENCE", 1.5)  # an ear's nap is one second
     socket = socket_of(dsn)
     with Proxy(lambda: socket) as proxy:
         start(
@@ -509,6 +510,85 @@ def test_an_idle_worker_notices_a_black_hole(
         ids.append(jobs.enqueue("default"))
         until(lambda: ask("select count(*) from job") == [(0,)])
     assert receipts(ask) == ids
+
+
+@pytest.fixture
+def one_second(ask: Ask) -> Iterator[None]:
+    """A server that lets nobody wait for a row for longer than a second."""
+    [(before,)] = ask("select @@global.innodb_lock_wait_timeout")
+    ask("set global innodb_lock_wait_timeout = 1")
+    yield
+    ask("set global innodb_lock_wait_timeout = %s", before)
+
+
+@pytest.mark.usefixtures("one_second")
+@pytest.mark.parametrize("last", ["do 0", "wrong"])  # after an error it asks what became of the transaction
+@pytest.mark.parametrize("limit", ["", "?read_timeout=3600"])
+def test_a_hand_that_waits_for_the_answer_to_its_completion_does_so_too(
+    dsn: str, jobs: Jobs, ask: Ask, start: Any, monkeypatch: pytest.MonkeyPatch, last: str, limit: str
+) -> None:
+    monkeypatch.setattr(connection, "PATIENCE", 1.5)
+    began, go_on = threading.Event(), threading.Event()
+
+    def perform(conn: Any, job: Job) -> None:
+        writes_a_receipt(conn, job)
+        with conn.cursor() as cursor, suppress(pymysql.ProgrammingError):
+            cursor.execute(last)
+        began.set()
+        assert go_on.wait(20)
+
+    socket = socket_of(dsn)
+    with Proxy(lambda: socket) as proxy:
+        through = f"mysql://root@127.0.0.1:{proxy.port}/{limit}"
+        start(dsn=through, perform=perform, execution_timeout=1, retry_timeout=0.05, max_demand=1)
+        ids = jobs.enqueue_many("default", [{}, {}])
+        assert began.wait(20)
+        proxy.swallow()
+        go_on.set()
+        until(lambda: ask("select count(*) from job") == [(0,)])
+    assert receipts(ask) == ids
+
+
+def test_a_completion_waits_for_a_row_as_long_as_the_server_lets_it(
+    jobs: Jobs, ask: Ask, connect: Connect, start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "PATIENCE", 1.5)
+    holder = connect(autocommit=False)
+    attempts = []
+
+    def perform(conn: Any, job: Job) -> None:
+        attempts.append(job.attempt)
+        writes_a_receipt(conn, job)
+        ask("select id from jobs.job where id = %s for update", job.id, on=holder)
+
+    start(perform=perform)
+    id = jobs.enqueue("default")
+    until(lambda: attempts)
+    sleep(2 * connection.PATIENCE)
+    holder.rollback()
+    until(lambda: row(ask, id)[0] == "gone")
+    assert (attempts, receipts(ask)) == ([1], [id])
+
+
+def test_a_handlers_statement_takes_as_long_as_it_takes_or_the_dsn_says(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "PATIENCE", 0.5)
+    limited = f"{dsn}{'&' if '?' in dsn else '?'}read_timeout=1"
+    for given, seconds in [(dsn, 1), (limited, 0.75)]:
+        with closing(HandlerConnection.opened(given)) as conn, conn.cursor() as cursor:
+            conn._lock_wait = 0
+            with conn.handed_out():
+                cursor.execute("select sleep(%s)", [seconds])
+            with pytest.raises(pymysql.OperationalError, match="Lost connection"):
+                cursor.execute("select sleep(20)")
+            assert conn.closed
+    with (
+        closing(HandlerConnection.opened(limited)) as conn,
+        pytest.raises(pymysql.OperationalError, match="Lost connection"),
+        conn.handed_out(),
+    ):
+        conn.cursor().execute("select sleep(20)")
 
 
 def test_a_handler_that_meets_a_read_only_server_makes_the_worker_drop_its_connections(
