@@ -33,9 +33,16 @@ class Guard:
             raise self._misuse
         self.take_back()
 
-    def gave_way(self, error: Exception) -> bool:
-        """Tell whether the transaction ended in ``error`` because it had to yield, so that it may be run again."""
-        return self.conflict is not None
+    def gave_way(self, error: BaseException | None) -> bool:
+        """Tell whether the transaction ended in ``error`` because it had to yield, so that it may be run again.
+
+        Not so after a conflict that undid a part of it, and that the handler caught, and went on from.
+        """
+        seen: set[int] = set()  # a chain may be a circle: ``except ValueError as e: raise e from e``
+        while error is not None and error is not self.conflict and id(error) not in seen:
+            seen.add(id(error))
+            error = error.__cause__ or error.__context__
+        return error is not None and error is self.conflict
 
     def catch_up(self) -> None:
         """Refuse what the handler's last statement did, where the server has yet to tell."""

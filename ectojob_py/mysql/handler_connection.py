@@ -11,7 +11,7 @@ from pymysql.constants import SERVER_STATUS
 from ectojob_py.guard import AUTOCOMMIT, ENDED, Guard
 from ectojob_py.job import Job
 from ectojob_py.mysql import connection
-from ectojob_py.mysql.calls import CONFLICTS
+from ectojob_py.mysql.calls import CONFLICTS, LOCK_WAIT_TIMEOUT
 
 READ_ONLY = 1290
 
@@ -34,14 +34,16 @@ class HandlerConnection(Guard, pymysql.Connection):
     """Whether it is the worker who says something, though the handler has it."""
     _lock_wait = 0.0
     """Seconds that the server lets a statement wait for a row, such as the job's own when it completes."""
+    _rolls_back = False
+    """Whether the server rolls everything back, and not just the statement, when that has waited too long."""
 
     @classmethod
     def opened(cls, dsn: str) -> Self:
         """Connect."""
         conn: Self = connection.connect_worker(dsn, cls, autocommit=False)
         with conn.cursor() as cursor:
-            cursor.execute("select @@innodb_lock_wait_timeout")
-            [(seconds,)] = cursor.fetchall()
+            cursor.execute("select @@innodb_lock_wait_timeout, @@innodb_rollback_on_timeout")
+            [(seconds, conn._rolls_back)] = cursor.fetchall()
         conn._lock_wait = min(seconds, 1e6)  # a socket takes no more than 2147483
         return conn
 
@@ -61,13 +63,22 @@ class HandlerConnection(Guard, pymysql.Connection):
 
         A DDL statement that fails has committed all the same, and an error comes without the session's status.
         """
-        if self._in_transaction() and not self.conflict and (self._result is None or self._result.has_next):
+        if self._in_transaction() and not self._undone and (self._result is None or self._result.has_next):
             self._ask()
 
     def take_back(self) -> None:
-        """Refuse to go on after a conflict: a deadlock has undone all that came before."""
-        if self.conflict:
+        """Refuse to go on after a deadlock, which has undone all that came before."""
+        if self.conflict and self._undone:
             raise self.conflict
+
+    def gave_way(self, error: BaseException | None) -> bool:
+        """Leave out a lock that the handler didn't get, caught, and did without; MariaDB's NOWAIT says so, too."""
+        return self._undone or super().gave_way(error)
+
+    @property
+    def _undone(self) -> bool:
+        """Whether a conflict has undone the transaction, and not just a statement."""
+        return self.conflict is not None and (self._rolls_back or self.conflict.args[0] != LOCK_WAIT_TIMEOUT)
 
     def finish_one(self, schema: str, job: Job) -> bool:
         """Leave it to ``finish``: there is no faster way."""
@@ -121,11 +132,11 @@ class HandlerConnection(Guard, pymysql.Connection):
             yield
         except pymysql.MySQLError as error:
             self.demoted |= error.args[0] == READ_ONLY
-            if error.args[0] in CONFLICTS:
+            if error.args[0] in CONFLICTS and not self._undone:
                 self.conflict = error
-            self._unsure = self.handing_out and open_before and not self.conflict
+            self._unsure = self.handing_out and open_before and not self._undone
             raise
-        if open_before and not self._in_transaction() and not self.conflict:
+        if open_before and not self._in_transaction() and not self._undone:
             self.refuse(ENDED)
         if self.get_autocommit():
             self.refuse(AUTOCOMMIT)

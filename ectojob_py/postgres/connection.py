@@ -67,15 +67,8 @@ class HandlerConnection(Guard, LivelyConnection):
 
     def gave_way(self, error: BaseException | None) -> bool:
         """Leave out a conflict that the handler met in a savepoint, caught, and went on from."""
-        if self.conflict is None:
-            return False
-        if self.pgconn.transaction_status == TransactionStatus.INERROR:
-            return True
-        seen: set[int] = set()  # a chain may be a circle: ``except ValueError as e: raise e from e``
-        while error is not None and error is not self.conflict and id(error) not in seen:
-            seen.add(id(error))
-            error = error.__cause__ or error.__context__
-        return error is self.conflict
+        aborted = self.pgconn.transaction_status == TransactionStatus.INERROR
+        return self.conflict is not None and (aborted or super().gave_way(error))
 
     def take_back(self) -> None:
         """Refuse to go on with an aborted transaction, or in the middle of an answer."""

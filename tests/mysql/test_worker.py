@@ -18,11 +18,13 @@ from ectojob_py.engine import NotNow
 from ectojob_py.errors import Locked
 from ectojob_py.identity import session_name
 from ectojob_py.mysql import connection, listener
+from ectojob_py.mysql.calls import LOCK_WAIT_TIMEOUT
 from ectojob_py.mysql.connection import connect as open_connection
 from ectojob_py.mysql.engine import is_lost
 from ectojob_py.mysql.handler_connection import HandlerConnection
 
 from .conftest import Ask, Connect, socket_of
+from .servers import MYSQL, PrivateServer
 
 
 @pytest.fixture
@@ -245,6 +247,74 @@ def test_of_two_handlers_that_deadlock_both_are_done_once(
     until(lambda: ask("select count(*) from job") == [(0,)])
     assert receipts(ask) == [-2, -1, *ids]
     assert "met a conflict, try 1 of 25: (1213" in caplog.text
+
+
+def waits_for_nobody(conn: Any) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("select job from jobs.receipt where job = -1 for update nowait")
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_a_handler_that_does_without_a_lock_runs_once_and_keeps_what_it_wrote(
+    jobs: Jobs, ask: Ask, connect: Connect, start: Any, last: bool
+) -> None:
+    ask("insert into receipt values (-1)")
+    ask("create unique index job on receipt (job)")
+    attempts = []
+
+    def perform(conn: Any, job: Job) -> None:
+        attempts.append(job.attempt)
+        writes_a_receipt(conn, job)
+        with suppress(pymysql.MySQLError):
+            waits_for_nobody(conn)
+        if not last:
+            with conn.cursor() as cursor:
+                cursor.execute("insert into jobs.receipt values (-2)")
+
+    with connect(autocommit=False, init_command=connection.READ_COMMITTED) as holder:
+        ask("select job from receipt where job = -1 for update", on=holder)
+        start(perform=perform)
+        id = jobs.enqueue("default", max_attempts=1)
+        until(lambda: ask("select count(*) from job where state <> 'FAILED'") == [(0,)])
+    assert (attempts, receipts(ask)) == ([1], [-1, id] if last else [-2, -1, id])
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_nor_does_it_go_unseen_that_it_ends_its_transaction_then_or_fails(
+    jobs: Jobs, ask: Ask, start: Any, committed: bool
+) -> None:
+    attempts = []
+
+    def perform(conn: Any, job: Job) -> None:
+        attempts.append(job.attempt)
+        with conn.cursor() as cursor:
+            writes_a_receipt(conn, job)
+            with suppress(pymysql.MySQLError):
+                cursor.execute("signal sqlstate 'HY000' set mysql_errno = 1205")
+            cursor.execute("commit" if committed else "wrong")
+
+    start(perform=perform)
+    id = jobs.enqueue("default", max_attempts=1)
+    until(lambda: row(ask, id)[0] == "FAILED")
+    assert ("leave that to the worker" if committed else "wrong") in row(ask, id)[2]
+    assert attempts == [1]
+
+
+@pytest.mark.skipif("mariadb" not in MYSQL, reason="needs a MariaDB")
+def test_a_lock_of_mariadb_that_costs_the_transaction_is_not_done_without() -> None:
+    server = PrivateServer("mariadb", "--innodb-rollback-on-timeout")
+    try:
+        with closing(open_connection(server.dsn)) as holder, closing(HandlerConnection.opened(server.dsn)) as conn:
+            holder.query("create database jobs")
+            holder.query("create table jobs.receipt (job bigint primary key)")
+            holder.query("insert into jobs.receipt values (-1)")
+            handed_out = conn.handed_out()
+            with pytest.raises(pymysql.OperationalError) as raised, handed_out, suppress(pymysql.OperationalError):
+                waits_for_nobody(conn)
+            assert raised.value.args[0] == LOCK_WAIT_TIMEOUT
+            assert conn.gave_way(ValueError("something else"))
+    finally:
+        server.remove()
 
 
 def test_a_handler_that_always_conflicts_fails_in_the_end(
