@@ -224,6 +224,8 @@ class _Ear:
         try:
             return MysqlCalls(conn, self._schema).value("wait_for_job", self._queue, seconds) != 0
         except pymysql.MySQLError as error:
-            if error.args[0] == INTERRUPTED:
-                return True
-            raise
+            if error.args[0] != INTERRUPTED:
+                raise
+            with suppress(pymysql.MySQLError), conn.cursor() as cursor:  # else it is woken while it doesn't sleep, too
+                cursor.execute("do release_all_locks()")
+            return True

@@ -11,6 +11,7 @@ from contract.harness import HOUR, Db, Row
 from ectojob_py import Jobs
 from ectojob_py.calls import calls_on
 from ectojob_py.migrate import migrate
+from ectojob_py.mysql import listener
 
 from .conftest import Ask, Connect, Connection
 
@@ -110,18 +111,51 @@ def test_all_who_wait_for_that_queue_wake_and_no_other(
     undisturbed.result()
 
 
-def test_a_wake_up_that_finds_nobody_asleep_at_most_cuts_the_next_sleep_short(db: Db, conn: Connection) -> None:
+def test_whoever_waited_before_is_not_interrupted_in_what_it_does_now(
+    db: Db, connect: Connect, pool: ThreadPoolExecutor, ask: Ask
+) -> None:
+    conn = connect()
     sleeping(conn, 0)
+    busy = pool.submit(ask, "select sleep(1)", on=conn)
+    while ask(ASLEEP, conn.thread_id()) != [(1,)]:
+        assert not busy.done()
+    db.jobs.enqueue("default")
+    assert busy.result() == [(0,)]
+
+
+@pytest.fixture
+def woken(db: Db, connect: Connect, pool: ThreadPoolExecutor, ask: Ask) -> Connection:
+    """A session that was interrupted in its sleep, and so has its place still."""
+    conn = connect()
+    slept = fall_asleep(pool, conn, ask)
     db.raw.value("wake", "default")
-    assert sleeping(conn, 0.2) < 15
-    assert sleeping(conn, 0.2) < 15
+    slept.result()
+    return conn
 
 
-def test_whoever_waited_before_does_not_interrupt_itself(db: Db, conn: Connection) -> None:
-    sleeping(conn, 0)
-    id = Jobs(conn).enqueue("default")
-    calls_on(conn, "jobs").value("wake", "default")
+def test_a_wake_up_that_finds_nobody_asleep_at_most_cuts_the_next_sleep_short(db: Db, woken: Connection) -> None:
+    db.raw.value("wake", "default")
+    assert sleeping(woken, 0.2) < 15
+    assert sleeping(woken, 0.2) < 15
+
+
+def test_whoever_waited_before_does_not_interrupt_itself(db: Db, woken: Connection) -> None:
+    id = Jobs(woken).enqueue("default")
+    calls_on(woken, "jobs").value("wake", "default")
     assert db.job(id)["state"] == "AVAILABLE"
+
+
+def test_the_ear_of_a_worker_that_was_woken_has_no_place(
+    db: Db, dsn: str, connect: Connect, pool: ThreadPoolExecutor, ask: Ask
+) -> None:
+    conn = connect()
+    woken = pool.submit(listener._Ear(dsn, "jobs", "default")._job_within, conn, 20)
+    while ask(ASLEEP, conn.thread_id()) != [(1,)]:
+        assert not woken.done()
+    db.raw.value("wake", "default")
+    assert woken.result()
+    ask("call waiter_lock('default', 1, @place)", on=conn)
+    assert ask("select is_used_lock(@place)", on=conn) == [(None,)]
 
 
 def test_no_wake_up_is_lost(db: Db, connect: Connect, pool: ThreadPoolExecutor) -> None:
@@ -133,11 +167,9 @@ def test_no_wake_up_is_lost(db: Db, connect: Connect, pool: ThreadPoolExecutor) 
         db.jobs.claim_batch("default", 1)
 
 
-def test_a_waiter_leaves_its_place_with_its_connection(db: Db, connect: Connect, ask: Ask) -> None:
-    waiter = connect()
-    sleeping(waiter, 0)
-    thread = waiter.thread_id()
-    waiter.close()
+def test_a_waiter_leaves_its_place_with_its_connection(db: Db, woken: Connection, ask: Ask) -> None:
+    thread = woken.thread_id()
+    woken.close()
     while ask("select id from information_schema.processlist where id = %s", thread):
         pass
     db.raw.value("wake", "default")
@@ -152,7 +184,8 @@ def test_an_owner_without_rights_over_others_wakes_them_for_they_sleep_as_the_ow
     try:
         migrate(f"mysql://little:x@127.0.0.1:{port}/?ssl_verify_cert=false", "short lived")
         idle, sleeper = connect(), connect()
-        ask("call `short lived`.wait_for_job('default', 0)", on=idle)  # has a place, and may not be interrupted
+        ask("call `short lived`.waiter_lock('default', 1, @place)", on=idle)
+        ask("do get_lock(@place, 0)", on=idle)  # has a place, and may not be interrupted
         with ThreadPoolExecutor(1) as pool:
             slept = pool.submit(ask, "call `short lived`.wait_for_job('default', 60)", on=sleeper)
             while ask(ASLEEP, sleeper.thread_id()) != [(1,)]:

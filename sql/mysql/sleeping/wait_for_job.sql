@@ -10,8 +10,8 @@ sql security definer
 reads sql data
 comment 'Returns at once when a job of the queue can run; otherwise sleeps for so many seconds, or until wake
 interrupts it with error 1317, which means the same as returning: look for jobs. For a connection that does nothing
-else, under autocommit. It keeps one of 16 places from then on; a waiter without one is not woken and polls. Raises
-JQ002, 22023.'
+else, under autocommit: a wake-up may come too late, and end its next statement. It has one of 16 places until it
+returns; a waiter without one is not woken and polls. Raises JQ002, 22023.'
 begin
     declare v_place integer default 1;
     declare v_name varchar(64) character set utf8mb4;
@@ -27,6 +27,7 @@ begin
     set v_queue = p_queue;
     take_place: while v_place <= 16 do
         call waiter_lock(p_queue, v_place, v_name);
+        -- Whoever was interrupted has its place still.
         if is_used_lock(v_name) = connection_id() or get_lock(v_name, 0) then
             leave take_place;
         end if;
@@ -41,4 +42,5 @@ begin
         1,
         sleep(p_seconds)
     ) as look;
+    do release_lock(v_name);  -- does nothing to the place of another
 end

@@ -21,7 +21,7 @@ begin
     while v_place <= 16 do
         call waiter_lock(p_queue, v_place, v_name);
         set v_holder = is_used_lock(v_name);
-        if v_holder <> connection_id() then  -- whoever waited before has the place still
+        if v_holder <> connection_id() then  -- whoever was interrupted has the place still
             kill query v_holder;
         end if;
         set v_place = v_place + 1;
