@@ -302,6 +302,16 @@ def test_a_lease_is_granted_by_the_servers_clock(db: Db, conn: Connection, ask: 
     assert abs(job.expires - timedelta(minutes=5) - datetime.now(UTC)) < timedelta(seconds=10)
 
 
+@pytest.mark.parametrize(("call", "column"), [("create_queue", "inserted_at"), ("pause_queue", "paused_at")])
+def test_a_queue_is_settled_by_the_servers_clock(db: Db, conn: Connection, ask: Ask, call: str, column: str) -> None:
+    if call == "pause_queue":
+        db.a_queue("other")
+    ask("set timestamp = 1000000000", on=conn)
+    calls_on(conn, "jobs").value(call, "other")
+    [(late,)] = ask(f"select timestampdiff(second, {column}, utc_timestamp(6)) from queue where name = 'other'")
+    assert abs(late) < 10
+
+
 def test_a_reservation_that_ends_while_begin_waits_is_gone(
     db: Db, connect: Connect, ask: Ask, blocked: Callable[[Connection], None]
 ) -> None:

@@ -18,6 +18,7 @@ begin
     if @ectojob_own then
         call check_unfinished();
     end if;
+    set timestamp = default;  -- see begin_call
     call check_queue_name(p_queue);
     call check_max_attempts(p_max_attempts);
     call check_timeout('reservation_timeout', p_reservation_timeout);

@@ -12,6 +12,7 @@ begin
     if @ectojob_own then
         call check_unfinished();
     end if;
+    set timestamp = default;  -- see begin_call
     update queue set
         paused_at = coalesce(queue.paused_at, utc_timestamp(6)),
         updated_at = utc_timestamp(6)
