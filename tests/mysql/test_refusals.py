@@ -37,6 +37,25 @@ def test_the_hint_says_what_is_wrong_with_a_name(db: Db, name: str, hint: str) -
         db.jobs.create_queue(name)
 
 
+def test_a_long_name_leaves_room_for_the_hint(db: Db) -> None:
+    longest = 2**63 - 1
+    name = "'" * 48
+    db.a_queue(name)
+    db.jobs.enqueue(name)
+    refused: list[tuple[str, tuple[object, ...], str]] = [
+        ("complete", (name, longest, 2**31 - 1), "Roll back: another attempt does the work."),
+        ("requeue", (name, longest), "the view job_state shows what it is."),
+        ("drop_queue", (name,), "Let them end, or pass force to delete them, FAILED ones included."),
+        ("pause_queue", ("'" * 49,), "Create it with create_queue; view queue_depth lists those there are."),
+        ("create_queue", ("'" * 38 + ".completed",), "It may not end in .completed, .retry, .failed or .scheduled."),
+        ("create_queue", ("'" * 49,), "1 to 48 printable bytes, no space around them."),
+    ]
+    for call, args, hint in refused:
+        with pytest.raises(psycopg.DatabaseError) as error:
+            db.raw.value(call, *args)
+        assert error.value.diag.message_hint == hint
+
+
 def test_names_are_told_from_channels_by_case(db: Db) -> None:
     db.jobs.create_queue("emails.COMPLETED")
 

@@ -20,7 +20,7 @@ begin
         or length(p_queue) <> length(trim(p_queue))
     then
         call raise_invalid(
-            concat(quote(left(p_queue, 48)), ' is not a legal queue name'),
+            concat(left(quote(left(p_queue, 48)), 35), ' is not a legal queue name'),
             if(
                 v_is_channel,
                 'It may not end in .completed, .retry, .failed or .scheduled.',
