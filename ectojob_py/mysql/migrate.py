@@ -70,12 +70,13 @@ def who_may(_dsn: str, schema: str) -> str:
 def _uri(dsn: str, schema: str, holder: int) -> str:
     """Return the dsn as yoyo takes it: with settings that are text, for it knows no others.
 
-    Its connections know which one has the turn: ``post-apply.py`` waits for it otherwise.
+    Its connections know which one has the turn: ``post-apply.py`` waits for it otherwise. What the server prefers would
+    keep yoyo from reading its own tables, or from deleting in them.
     """
     parts = urlsplit(dsn)
     settings = {name: value for name, value in arguments(dsn).items() if name in dict(parse_qsl(parts.query))}
     text = {name: value for name, value in settings.items() if isinstance(value, str) or value is True}
-    text["init_command"] = f"set @ectojob_turn = {holder}"
+    text["init_command"] = f"set @ectojob_turn = {holder}, sql_mode = 'STRICT_ALL_TABLES', sql_safe_updates = 0"
     return parts._replace(path="/" + schema, query=urlencode(text)).geturl()
 
 

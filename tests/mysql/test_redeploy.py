@@ -11,7 +11,7 @@ from pymysql.cursors import Cursor
 from yoyo import get_backend, read_migrations
 
 from ectojob_py import Jobs
-from ectojob_py.migrate import ROOT, migrate
+from ectojob_py.migrate import ROOT, migrate, rollback
 
 from .conftest import Ask, Connect, Connection, socket_of
 
@@ -111,3 +111,19 @@ def test_a_call_that_lacks_a_procedure_says_so_and_changes_nothing(
             conn.commit()
     finally:
         migrate(dsn)
+
+
+@pytest.mark.parametrize(("setting", "value", "mysqls"), [("sql_safe_updates", 1, 1), ("sql_mode", "ORACLE", "ANSI")])
+def test_a_deploy_goes_by_no_preference_of_the_server(
+    dsn: str, ask: Ask, setting: str, value: object, mysqls: object
+) -> None:
+    [(version, before)] = ask(f"select version(), @@global.{setting}")
+    ask(f"set global {setting} = %s", value if "MariaDB" in version else mysqls)
+    try:
+        applied = migrate(dsn, "short lived")
+        undone = rollback(dsn, "short lived")
+    finally:
+        ask(f"set global {setting} = %s", before)
+        ask("drop database `short lived`")
+    assert applied == ["0001_queue", "0002_job"]
+    assert undone == ["0002_job", "0001_queue"]
