@@ -36,6 +36,8 @@ def calls_on(conn: Any, schema: str) -> Calls:
             return MysqlCalls(conn, schema)
     if conn is None:
         raise TypeError("Jobs needs a connection, not None; Django has none yet: call connection.ensure_connection()")
+    if isinstance(conn, psycopg.AsyncConnection):
+        raise TypeError("Jobs needs a connection that isn't async; on this one: await AsyncJobs(conn).enqueue(...)")
     kind = f"{type(conn).__module__}.{type(conn).__qualname__}"
     msg = (
         f"Jobs needs a psycopg 3 or PyMySQL connection, not {kind}; take the one beneath: "
@@ -48,5 +50,6 @@ def async_calls_on(conn: Any, schema: str) -> AsyncPostgresCalls:
     """Return the calls that are awaited; only psycopg has them."""
     if isinstance(conn, psycopg.AsyncConnection):
         return AsyncPostgresCalls(conn, schema)
-    msg = f"AsyncJobs needs a psycopg 3 AsyncConnection, not {type(conn).__module__}.{type(conn).__qualname__}"
+    kind = f"{type(conn).__module__}.{type(conn).__qualname__}"
+    msg = f"AsyncJobs needs a psycopg 3 AsyncConnection, not {kind}; on one that isn't async: Jobs(conn).enqueue(...)"
     raise TypeError(msg)

@@ -93,7 +93,7 @@ class Jobs:
     def enqueue_payload(
         self,
         queue: str,
-        payload: bytes,
+        payload: bytes | bytearray | memoryview,
         schedule: datetime | None = None,
         max_attempts: int | None = None,
         priority: int = 0,

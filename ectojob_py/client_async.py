@@ -94,7 +94,7 @@ class AsyncJobs:
     async def enqueue_payload(
         self,
         queue: str,
-        payload: bytes,
+        payload: bytes | bytearray | memoryview,
         schedule: datetime | None = None,
         max_attempts: int | None = None,
         priority: int = 0,

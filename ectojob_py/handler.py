@@ -110,7 +110,7 @@ def check_call(perform: Perform | AsyncPerform, *arguments: str) -> None:
             msg = f"{name} has a yield in it, so to call it does nothing: write it without"
             raise ValueError(msg)
         try:
-            expected = signature(handler)
+            expected = signature(handler, follow_wrapped=False)  # a decorator's may take what the wrapped one doesn't
         except (TypeError, ValueError):  # a builtin may have none
             continue
         try:

@@ -58,13 +58,13 @@ class Job:
     def payload(self) -> bytes:
         """What ``enqueue_payload`` was given; or EctoJob with binary params, which are an Erlang term.
 
-        Raises ``ValueError`` when the job has none.
+        Raises ``ValueError`` when the job has none, or it is not base64.
         """
         encoded = self.params.get("payload")
         if not isinstance(encoded, str):
             msg = f"{self} has no payload"
             raise ValueError(msg)  # noqa: TRY004
-        return base64.b64decode(encoded)
+        return base64.b64decode("".join(encoded.split()), validate=True)
 
     def forget(self) -> None:
         """Decode ``params`` anew when next asked for: a handler that is run again gets what was enqueued."""

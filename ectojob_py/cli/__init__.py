@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ def main(args: Sequence[str] | None = None) -> int:
     behind that outlived its grace period. 130: Ctrl-C. A pipe that the reader closed is 1, and no reason to talk.
     ``ECTOJOB_DEBUG=1`` in the environment adds the traceback of an error.
     """
+    _take_standard_descriptors()
+    if os.getpid() == 1:  # of a container, where the system ignores what nobody has asked for
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
     # psycopg warns when Ctrl-C came in the middle of a statement; the connection is closed, so that is its end anyway.
     logging.getLogger("psycopg").addHandler(logging.NullHandler())
     spell_out()
@@ -36,6 +40,15 @@ def main(args: Sequence[str] | None = None) -> int:
         lines, code = explain(error)
         print(*lines, sep="\n", file=sys.stderr)
     return code
+
+
+def _take_standard_descriptors() -> None:
+    """Open those that are closed: else a connection has that number, and what a library prints goes to the server."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free: this one
 
 
 def _run(args: Sequence[str] | None) -> int:

@@ -30,6 +30,10 @@ LEFT_BEHIND = 3
 _FOR_GOOD = 78
 """What a worker exits with that would be refused again, for example by the functions of another release."""
 
+_MERCY = 30.0
+"""Seconds after the grace period in which a process that can still end by itself has done so: it waits for the database
+no longer than that. One that can't is frozen, or in code that holds Python's lock."""
+
 _LONG = 60.0
 """Seconds after which a worker has lived long enough to be started again at once, nearly."""
 
@@ -42,15 +46,18 @@ class _Place:
     failures: int = 0
 
 
-def supervise(run: Callable[[], int], number: int, log: logging.Logger, may_end: bool = False) -> int:
+def supervise(
+    run: Callable[[], int], number: int, log: logging.Logger, may_end: bool = False, grace: float = inf
+) -> int:
     """Keep ``number`` processes that ``run`` until a signal, which they get as SIGTERM; return the exit code.
 
     ``run`` can be pickled; each process is a new interpreter, so that nothing is shared. One that ends is started
     again, also when it could not start for now, as while the database is away; but not when it is refused for good,
-    nor, if it ``may_end``, when it returns 0. Exit code: 1 if a worker was refused; else 3 if one of them left jobs
-    behind, or died while it stopped; else 0.
+    nor, if it ``may_end``, when it returns 0. One that doesn't end when ``grace`` is over, its worker's grace period in
+    seconds, or at a second signal, is killed half a minute later. Exit code: 1 if a worker was refused; else 3 if one
+    of them left jobs behind, or died while it stopped; else 0.
     """
-    return _Supervisor(run, number, log, may_end).watch()
+    return _Supervisor(run, number, log, may_end, grace).watch()
 
 
 def leave(code: int) -> NoReturn:
@@ -63,10 +70,12 @@ def leave(code: int) -> NoReturn:
 
 
 class _Supervisor:
-    def __init__(self, run: Callable[[], int], number: int, log: logging.Logger, may_end: bool) -> None:
+    def __init__(self, run: Callable[[], int], number: int, log: logging.Logger, may_end: bool, grace: float) -> None:
         self._run = run
         self._log = log
         self._may_end = may_end
+        self._grace = grace
+        self._kill_at = inf
         self._places = [_Place(f"worker-{index + 1}") for index in range(number)]
         self._signals: deque[signal.Signals] = deque()
         self._bell = Bell()
@@ -77,7 +86,7 @@ class _Supervisor:
         with heard(self._hear):
             while self._running() or not (self._stopping or self._done()):
                 self._start_what_is_due()
-                pause = inf if self._stopping else min(self._due(), default=inf) - monotonic()
+                pause = (self._kill_at if self._stopping else min(self._due(), default=inf)) - monotonic()
                 wait([*(process.sentinel for _, process in self._running()), self._bell.fileno()], _timeout(pause))
                 self._bell.silence()
                 while self._signals:
@@ -86,6 +95,10 @@ class _Supervisor:
                 for place, process in self._running():
                     if process.exitcode is not None:
                         self._ended(place, process.exitcode)
+                    elif self._kill_at <= monotonic():
+                        self._log.warning("%s doesn't end: killing it", place.name)
+                        process.kill()
+                        process.join()
         self._bell.close()
         return self._code
 
@@ -118,6 +131,7 @@ class _Supervisor:
                     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _stop(self) -> None:
+        self._kill_at = monotonic() + (0 if self._stopping else self._grace) + _MERCY
         self._stopping = True
         for _, process in self._running():
             process.terminate()

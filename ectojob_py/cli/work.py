@@ -175,7 +175,7 @@ def _several(order: Order, processes: int) -> int:
     order.begin_log()
     log = logging.getLogger("ectojob")
     log.disabled = not order.options["log"]
-    return supervise(order.run, processes, log, may_end=order.options["until_empty"])
+    return supervise(order.run, processes, log, may_end=order.options["until_empty"], grace=order.options["grace"])
 
 
 def _seconds(duration: timedelta | None) -> float | None:

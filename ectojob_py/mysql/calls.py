@@ -156,7 +156,7 @@ def _adapt(arg: object) -> object:
         return _in_utc(arg).replace(tzinfo=None)
     if isinstance(arg, timedelta):
         return Decimal(arg // timedelta(microseconds=1)) / 1_000_000
-    return arg
+    return bytes(arg) if isinstance(arg, memoryview) else arg  # of one PyMySQL writes what repr says
 
 
 def _in_utc(moment: datetime) -> datetime:

@@ -50,4 +50,7 @@ def setup_error(error: Exception, schema: str) -> SetupError:
             return SetupError(error.diag.message_primary or "unknown queue", error.diag.message_hint or "")
         case psycopg.errors.InsufficientPrivilege():
             return NotAllowed(error.diag.message_primary or "permission denied", schema, "worker")
+        case psycopg.errors.ReadOnlySqlTransaction():
+            message = error.diag.message_primary or "the server is read-only"
+            return NotNow(message, "A standby? Or default_transaction_read_only, of the role or the database.")
     return NotNow(str(error).strip(), "Check the dsn, and that the server runs.")

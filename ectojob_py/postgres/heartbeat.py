@@ -6,7 +6,7 @@ nothing on: such a connection raises nothing, and whoever waits for it waits for
 
 from collections.abc import Callable, Generator
 from time import monotonic
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -64,6 +64,14 @@ class _Impatient(psycopg.BaseConnection[Any]):
 
 
 class _ImpatientConnection(_Impatient, psycopg.Connection[Any]):
+    @classmethod
+    def connect(cls, *args: Any, **kwargs: Any) -> Self:
+        """Connect; raise ``psycopg.OperationalError`` also where psycopg has no descriptor left to wait by."""
+        try:
+            return super().connect(*args, **kwargs)
+        except OSError as error:
+            raise psycopg.OperationalError(str(error)) from error
+
     def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
         """Wait as psycopg does, but not forever."""
         return super().wait(self._listening(gen), *args, **kwargs)
@@ -77,7 +85,8 @@ class _Considerate(_Impatient):
         """Wait on while the call runs: it may sweep very many jobs, or wait for a lock or for a standby."""
         if self.is_late():
             self._give_up()
-        query = "select from pg_stat_activity where pid = %s and state in ('active', 'disabled')"  # track_activities
+        # 'disabled' is without track_activities, and null for who may not know: a role that logged in as another one.
+        query = "select from pg_stat_activity where pid = %s and coalesce(state, 'active') in ('active', 'disabled')"
         try:
             with _ImpatientConnection.connect(make_conninfo(self.info.dsn, password=self.info.password)) as other:
                 if other.execute(query, [self.pid or self.info.backend_pid]).fetchone() is None:
@@ -105,6 +114,14 @@ class LivelyConnection(_Considerate, _ImpatientConnection):
 
 class AsyncLivelyConnection(_Considerate, psycopg.AsyncConnection[Any]):
     """The same for handlers that are async; what looks whether the server is at it holds their loop up meanwhile."""
+
+    @classmethod
+    async def connect(cls, *args: Any, **kwargs: Any) -> Self:
+        """Connect, likewise."""
+        try:
+            return await super().connect(*args, **kwargs)
+        except OSError as error:
+            raise psycopg.OperationalError(str(error)) from error
 
     async def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
         """Wait as psycopg does, but not forever."""

@@ -8,7 +8,10 @@ from types import TracebackType
 from typing import Self
 
 from psycopg import Notify, errors, sql
+from psycopg.adapt import AdaptersMap
 from psycopg.generators import notifies
+from psycopg.postgres import register_default_adapters, register_default_types
+from psycopg.types import TypesRegistry
 
 from ectojob_py.bell import Bell, listen
 from ectojob_py.client import Jobs
@@ -31,6 +34,15 @@ where name in ('statement_timeout', 'transaction_timeout', 'idle_session_timeout
 worker that nobody has work for is idle."""
 
 
+def _own_adapters() -> AdaptersMap:
+    """Return psycopg's adapters without what the application has registered for itself: a time that is text, say."""
+    types = TypesRegistry()
+    register_default_types(types)
+    adapters = AdaptersMap(types=types)
+    register_default_adapters(adapters)
+    return adapters
+
+
 class Listener:
     """An autocommit connection that hears the wake-ups of some queues. Raises ``psycopg.Error`` when it is lost."""
 
@@ -42,7 +54,7 @@ class Listener:
         self._channels = {
             f"{schema}.{queue}{suffix}": (queue, suffix) for queue in queues for suffix in ("", _SCHEDULED)
         }
-        self._conn = LivelyConnection.connect(with_defaults(dsn), autocommit=True)
+        self._conn = LivelyConnection.connect(with_defaults(dsn), autocommit=True, context=_own_adapters())
         self._conn.is_late = is_late
         self._heard: set[tuple[str, str]] = set()
         self._conn.add_notify_handler(self._hear)  # called also for what arrives while other statements run

@@ -4,14 +4,23 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, LiteralString, cast
 
+import psycopg
 from psycopg import sql
 from psycopg.abc import AdaptContext
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.types.json import Jsonb
+from psycopg.types.string import StrDumperUnknown
 
 from ectojob_py.job import COLUMNS, Document, Job, Verbatim
 
 JOB: LiteralString = ", ".join("params::text as params_json" if name == "params_json" else name for name in COLUMNS)
+
+
+class _Untyped(str):
+    """A text that takes its parameter's type, whatever the application has registered for ``str``."""
+
+
+psycopg.adapters.register_dumper(_Untyped, StrDumperUnknown)
 
 
 def job_row(_cursor: object) -> Callable[[Sequence[Any]], Job]:
@@ -53,12 +62,12 @@ def _mark(arg: object) -> object:
 def _array(items: list[Any], conn: AdaptContext) -> object:
     """Write many integers or documents as an array: psycopg takes longer, and a type by the integers' size."""
     if all(type(item) is int for item in items):
-        return f"{{{','.join(map(str, items))}}}"
+        return _Untyped(f"{{{','.join(map(str, items))}}}")
     if all(isinstance(item, Document) for item in items):
         dumper = Transformer.from_context(conn).get_dumper(Jsonb(None), PyFormat.TEXT)
         dumped = [cast(bytes, dumper.dump(_mark(item))) for item in items]
         written = [text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') for text in dumped]
-        return (b'{"%s"}' % b'","'.join(written)).decode()
+        return _Untyped((b'{"%s"}' % b'","'.join(written)).decode())
     return [_mark(item) for item in items]
 
 

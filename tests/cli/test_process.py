@@ -102,6 +102,28 @@ sys.exit(main(["queues"]))
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
+def test_no_connection_takes_the_place_of_a_closed_stream() -> None:
+    program = "import os; from ectojob_py.cli import main; main(['--help']); os._exit(os.open('/', os.O_RDONLY))"
+    done = subprocess.run(["sh", "-c", '"$0" -c "$1" <&- >&- 2>&-', sys.executable, program], check=False)
+    assert done.returncode > 2
+
+
+def test_the_first_process_of_a_container_hears_sigterm_from_the_start() -> None:
+    program = """
+import os
+import signal
+from ectojob_py import cli
+os.getpid = lambda: 1
+cli._run = lambda _: print("begun", flush=True) or signal.pause()
+cli.main()
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "begun\n"
+        process.terminate()
+    assert process.returncode == 143
+
+
 def has_begun(ask: Ask, dsn: str) -> bool:
     """Tell whether a session has written jobs and not committed."""
     if dsn.startswith("mysql:"):

@@ -11,6 +11,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from ectojob_py import (
+    AsyncJobs,
     HandlerError,
     JobNotFailed,
     Jobs,
@@ -136,8 +137,10 @@ def test_no_connection_is_refused_with_another_remedy() -> None:
 
 
 def test_an_asynchronous_connection_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"not psycopg\.AsyncConnection"):
+    with pytest.raises(TypeError, match=r"on this one: await AsyncJobs\(conn\)"):
         Jobs(object.__new__(psycopg.AsyncConnection))
+    with pytest.raises(TypeError, match=r"not psycopg\.Connection; on one that isn't async: Jobs\(conn\)"):
+        AsyncJobs(object.__new__(psycopg.Connection))
 
 
 class Busy(Retry):

@@ -27,6 +27,12 @@ def test_the_other_arguments_are_those_of_enqueue(db: Db) -> None:
     )
 
 
+def test_a_buffer_is_read(db: Db) -> None:
+    db.jobs.enqueue_payload("default", memoryview(b"\x00abc"))
+    [job] = db.jobs.claim_batch("default", 1)
+    assert job.payload == b"\x00abc"
+
+
 def test_no_payload_is_refused_and_an_unknown_queue(db: Db) -> None:
     with db.refuses("22023"):
         db.raw.value("enqueue_payload", "default", None)
@@ -40,3 +46,7 @@ def test_a_job_without_a_payload_says_so(db: Db) -> None:
     with pytest.raises(ValueError, match="has no payload"):
         job.payload  # noqa: B018
     assert json.loads(job.params_json) == {"payload": 1}
+    db.jobs.enqueue("default", {"payload": "what is no base64!"})
+    [job] = db.jobs.claim_batch("default", 1)
+    with pytest.raises(ValueError, match=r"base64"):
+        job.payload  # noqa: B018

@@ -1,5 +1,7 @@
 """The server is out of reach, or not the primary any more, and its connections look alive."""
 
+import asyncio
+import errno
 import re
 import shutil
 import tempfile
@@ -19,7 +21,7 @@ from ectojob_py.embedded import VERSIONS, EmbeddedServer, binaries
 from ectojob_py.migrate import migrate
 from ectojob_py.postgres import heartbeat
 from ectojob_py.postgres.connection import HandlerConnection
-from ectojob_py.postgres.heartbeat import LivelyConnection
+from ectojob_py.postgres.heartbeat import AsyncLivelyConnection, LivelyConnection
 from ectojob_py.postgres.listener import Listener
 
 from .conftest import StartWorker
@@ -267,3 +269,27 @@ def test_the_commits_of_others_that_notify_are_no_lock_on_a_row(conn: Conn, dsn:
         thread.join()
     states = [state for (state,) in conn.execute("select state from jobs.job order by id")]
     assert states == ["RETRY"] * 3 + ["AVAILABLE"] * 3
+
+
+def test_who_may_not_know_what_its_session_does_waits_for_it(conn: Conn, dsn: str) -> None:
+    conn.execute("create role app; create role for_a_day login in role app; alter role for_a_day set role = app")
+    try:
+        with LivelyConnection.connect(make_conninfo(dsn, user="for_a_day")) as theirs:
+            slept = theirs.execute("select current_user, pg_sleep(1)").fetchone()
+    finally:
+        conn.execute("drop role for_a_day; drop role app")
+    assert slept == ("app", "")
+
+
+def test_a_connection_for_which_there_is_no_descriptor_fails_as_any_other(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("psycopg.waiting.wait_conn", no_more)
+    monkeypatch.setattr("psycopg.waiting.wait_conn_async", no_more)
+    with pytest.raises(psycopg.OperationalError, match="Too many open files"):
+        LivelyConnection.connect(dsn)
+    with pytest.raises(psycopg.OperationalError, match="Too many open files"):
+        asyncio.run(AsyncLivelyConnection.connect(dsn))

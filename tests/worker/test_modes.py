@@ -4,9 +4,9 @@ import asyncio
 import logging
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import partial, wraps
 from math import nan
 from time import sleep
 from typing import Any
@@ -523,6 +523,26 @@ def of_both(conn: Conn, job: Job) -> None: ...
 def test_a_handler_that_cannot_be_called_so_is_refused_before_it_uses_up_attempts(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"can't be called|with no handlers"):
         Worker("host=nowhere", **options)
+
+
+def decorated(wrapped: Callable[..., None]) -> Callable[[Conn, Job], None]:
+    @wraps(wrapped)
+    def perform(_conn: Conn, job: Job) -> None:
+        wrapped(**job.params)
+
+    return perform
+
+
+def test_a_handler_is_what_a_decorator_made_of_it(conn: Conn, start_worker: StartWorker) -> None:
+    sent: list[str] = []
+
+    @decorated
+    def send(*, to: str) -> None:
+        sent.append(to)
+
+    start_worker(perform=send)
+    Jobs(conn).enqueue("default", {"to": "joe"})
+    until(lambda: sent == ["joe"])
 
 
 def with_a_yield(*_: object) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """Workers as processes that are asked to stop, killed and frozen. Each job has one effect, counted without a key."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -22,6 +23,11 @@ Conn = psycopg.Connection[Any]
 Start = Callable[..., subprocess.Popen[str]]
 
 LEFT_BEHIND = 3
+
+SLEEPERS = """
+select count(*) from pg_locks where locktype = 'advisory' and mode = 'ShareLock' and granted
+    and database = (select oid from pg_database where datname = current_database())
+"""
 
 HANDLERS = """
 import asyncio
@@ -333,3 +339,38 @@ def test_a_frozen_worker_that_comes_back_changes_nothing(effects: Conn, start: S
     assert effects.execute("select job, backend from effect").fetchall() == [(id, backend)]
     zombie.terminate()
     assert ended(zombie) == 0
+
+
+OWN_ADAPTERS = """
+import psycopg
+from psycopg.types.numeric import Int8Dumper
+from psycopg.types.string import StrDumper, TextLoader
+
+psycopg.adapters.register_dumper(str, StrDumper)
+psycopg.adapters.register_dumper(int, Int8Dumper)
+psycopg.adapters.register_loader("timestamptz", TextLoader)
+
+
+def batch(conn, jobs):
+    for job in jobs:
+        perform(conn, job)
+
+
+def errand(job):
+    pass
+"""
+
+
+@pytest.mark.usefixtures("one_server")
+@pytest.mark.parametrize("how", [("perform",), ("batch", "--batch"), ("errand", "--no-transaction")])
+def test_what_an_application_registers_with_psycopg_is_not_for_the_workers_own_calls(
+    effects: Conn, start: Start, tmp_path: Path, how: tuple[str, ...]
+) -> None:
+    (tmp_path / "handlers.py").write_text(HANDLERS + OWN_ADAPTERS)
+    Jobs(effects).enqueue_many("default", [{}] * 5)
+    process = start(*how)
+    until(lambda: count(effects, "select count(*) from jobs.job") == 0)
+    until(lambda: count(effects, SLEEPERS) == 1)
+    process.terminate()
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, re.findall("WARNING .*", said)) == (0, ["WARNING SIGTERM: stopping"])

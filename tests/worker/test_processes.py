@@ -5,8 +5,10 @@ import logging
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from time import monotonic, sleep
@@ -16,6 +18,7 @@ import psycopg
 import pytest
 
 from ectojob_py import Jobs
+from ectojob_py.cli import processes
 from ectojob_py.cli.processes import _Supervisor, supervise
 
 from .conftest import working
@@ -237,6 +240,30 @@ def test_one_that_can_not_be_started_is_tried_again(
     assert (signal.getsignal(signal.SIGINT), signal.pthread_sigmask(signal.SIG_BLOCK, [])) == before
 
 
+def deaf(begun: Path) -> int:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    begun.touch()
+    sleep(60)
+    return 0
+
+
+def test_one_that_can_not_end_is_killed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    begun = tmp_path / "begun"
+
+    def stop() -> None:
+        until(begun.exists, 40)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(processes, "_MERCY", 0.1)
+    thread = threading.Thread(target=stop)
+    thread.start()
+    assert supervise(partial(deaf, begun), 1, logging.getLogger("ectojob"), grace=0.1) == LEFT_BEHIND
+    thread.join()
+    assert "worker-1 doesn't end: killing it" in caplog.text
+
+
 def test_a_signal_in_the_middle_of_a_start_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     blocked: list[bool] = []
 
@@ -266,7 +293,7 @@ def test_until_empty_all_end_and_one_that_was_killed_is_started_again(effects: C
 
 
 def test_one_that_always_dies_is_started_for_ever() -> None:
-    supervisor = _Supervisor(int, 1, logging.getLogger("ectojob"), may_end=False)
+    supervisor = _Supervisor(int, 1, logging.getLogger("ectojob"), may_end=False, grace=0)
     [place] = supervisor._places
     for _ in range(1500):
         place.start_at = monotonic()

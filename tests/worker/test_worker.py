@@ -937,6 +937,13 @@ def test_log_false_is_silent(conn: Conn, start_worker: StartWorker, caplog: pyte
     assert caplog.text == ""
 
 
+def test_a_database_that_takes_no_writes_is_told_from_one_that_is_away(dsn: str) -> None:
+    worker = Worker(make_conninfo(dsn, options="-c default_transaction_read_only=on"), perform=lambda _conn, _job: None)
+    with pytest.raises(NotNow, match=r"^cannot execute UPDATE in a read-only transaction$") as error:
+        worker.run()
+    assert "default_transaction_read_only" in error.value.hint
+
+
 @pytest.mark.parametrize(
     ("prepare", "options", "message"),
     [
