@@ -20,7 +20,6 @@ from ectojob_py.errors import Locked, UnknownQueue
 from ectojob_py.job import Job
 from ectojob_py.mysql import connection
 from ectojob_py.mysql.calls import LOCK_WAIT_TIMEOUT, MysqlCalls
-from ectojob_py.mysql.connection import connect_worker
 
 NAP = 1.0
 """Seconds an ear sleeps in the server, at most, before it looks by itself: a job that was enqueued inside a transaction
@@ -41,7 +40,7 @@ sleeps in a statement. MySQL's ``max_execution_time`` is for SELECT alone."""
 
 
 def _connect(dsn: str) -> pymysql.Connection[Any]:
-    conn: pymysql.Connection[Any] = connect_worker(dsn, autocommit=True, read_timeout=connection.PATIENCE)
+    conn: pymysql.Connection[Any] = connection.connect_worker(dsn, autocommit=True, read_timeout=connection.PATIENCE)
     with conn.cursor() as cursor:
         cursor.execute(_UNLIMITED)
     return conn

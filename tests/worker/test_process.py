@@ -17,17 +17,12 @@ from psycopg.conninfo import make_conninfo
 from ectojob_py import Jobs
 
 from .conftest import working
-from .waiting import line_with, until
+from .waiting import asleep, line_with, until
 
 Conn = psycopg.Connection[Any]
 Start = Callable[..., subprocess.Popen[str]]
 
 LEFT_BEHIND = 3
-
-SLEEPERS = """
-select count(*) from pg_locks where locktype = 'advisory' and mode = 'ShareLock' and granted
-    and database = (select oid from pg_database where datname = current_database())
-"""
 
 HANDLERS = """
 import asyncio
@@ -370,7 +365,7 @@ def test_what_an_application_registers_with_psycopg_is_not_for_the_workers_own_c
     Jobs(effects).enqueue_many("default", [{}] * 5)
     process = start(*how)
     until(lambda: count(effects, "select count(*) from jobs.job") == 0)
-    until(lambda: count(effects, SLEEPERS) == 1)
+    until(lambda: asleep(effects) == 1)
     process.terminate()
     _, said = process.communicate(timeout=20)
     assert (process.returncode, re.findall("WARNING .*", said)) == (0, ["WARNING SIGTERM: stopping"])

@@ -22,7 +22,7 @@ from ectojob_py.cli import processes
 from ectojob_py.cli.processes import _Supervisor, supervise
 
 from .conftest import working
-from .waiting import line_with, until
+from .waiting import asleep, line_with, until
 
 Conn = psycopg.Connection[Any]
 Start = Callable[..., subprocess.Popen[str]]
@@ -92,16 +92,6 @@ def at_the_gate(conn: Conn) -> int:
     query = "select count(*) from pg_locks where locktype = 'advisory' and objid = 1 and not granted"
     [(waiting,)] = conn.execute(query).fetchall()
     return int(waiting)
-
-
-def asleep(conn: Conn) -> int:
-    """How many idle workers sleep; one that only looks yet whether it can start has a session, too, but doesn't."""
-    query = (
-        "select count(*) from pg_locks where locktype = 'advisory' and mode = 'ShareLock' and granted "
-        "and database = (select oid from pg_database where datname = current_database())"
-    )
-    [(sleepers,)] = conn.execute(query).fetchall()
-    return int(sleepers)
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:

@@ -3,7 +3,9 @@
 import subprocess
 from collections.abc import Callable
 from time import monotonic, sleep
+from typing import Any
 
+import psycopg
 import pytest
 
 
@@ -24,6 +26,16 @@ def line_with(process: subprocess.Popen[str], text: str) -> str:
         if text in line:
             return line
     pytest.fail(f"no {text!r} in {seen}")
+
+
+def asleep(conn: psycopg.Connection[Any]) -> int:
+    """How many idle workers sleep; one that only looks yet whether it can start has a session, too, but doesn't."""
+    query = (
+        "select count(*) from pg_locks where locktype = 'advisory' and mode = 'ShareLock' and granted "
+        "and database = (select oid from pg_database where datname = current_database())"
+    )
+    [(sleepers,)] = conn.execute(query).fetchall()
+    return int(sleepers)
 
 
 class Clock:
