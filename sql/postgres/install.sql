@@ -76,6 +76,7 @@ select not exists (select from migration where id = '0006_job_pkey_room') as pen
 \ir support/raise_lease_lost.sql
 \ir support/raise_not_failed.sql
 \ir support/raise_unknown_queue.sql
+\ir support/check_array.sql
 \ir support/check_batch.sql
 \ir support/check_demand.sql
 \ir support/check_job.sql

@@ -72,8 +72,8 @@ BAD: list[tuple[str, Call]] = [
     ("params must be a JSON object, not number", lambda jobs: jobs.enqueue("default", 0)),  # type: ignore[arg-type]
     ("params must be a JSON object, not boolean", lambda jobs: jobs.enqueue("default", False)),  # type: ignore[arg-type]
     ("params must be a JSON object, not array", lambda jobs: jobs.enqueue("default", [])),  # type: ignore[arg-type]
-    ("params must be a JSON object, not null", lambda jobs: jobs.enqueue_many("default", [{}, None])),  # type: ignore[list-item]
-    ("params must be a JSON object, not number", lambda jobs: jobs.enqueue_many("default", [{}, 1])),  # type: ignore[list-item]
+    ("element 2 of params must be a JSON object", lambda jobs: jobs.enqueue_many("default", [{}, None, 1])),  # type: ignore[list-item]
+    ("element 1 of params must be a JSON object", lambda jobs: jobs.enqueue_many("default", [1])),  # type: ignore[list-item]
     ("demand must be at least 1", lambda jobs: jobs.claim_batch("default", 0)),
     ("must be more than 0", lambda jobs: jobs.claim_batch("default", 1, timedelta(0))),
     ("must be more than 0", lambda jobs: jobs.create_queue("q", retry_timeout=timedelta(seconds=-1))),

@@ -327,9 +327,9 @@ class Db:
         assert self.snapshot() == before
 
     @contextmanager
-    def refuses(self, code: str) -> Iterator[None]:
-        """Expect an error of this SQLSTATE that tells the remedy and changes nothing."""
-        with self.changes_nothing(), pytest.raises(self._dialect.refusal) as caught:
+    def refuses(self, code: str, message: str | None = None) -> Iterator[None]:
+        """Expect an error of this SQLSTATE, with this in its message, that tells the remedy and changes nothing."""
+        with self.changes_nothing(), pytest.raises(self._dialect.refusal, match=message) as caught:
             yield
         assert self._dialect.code(caught.value) == code
         assert self._dialect.hint(caught.value), "a refusal tells the remedy"

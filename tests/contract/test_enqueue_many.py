@@ -51,12 +51,12 @@ def test_an_empty_array_still_names_a_queue(db: Db) -> None:
 
 @pytest.mark.parametrize("params", [[], [{}], "text", 1, True, None], ids=repr)
 def test_one_element_that_is_no_object_refuses_all(db: Db, params: object) -> None:
-    with db.refuses("22023"):
-        db.raw.values("enqueue_many", "default", [Document({}), Document(params), Document({})])
+    with db.refuses("22023", "element 2 of params must be a JSON object"):
+        db.raw.values("enqueue_many", "default", [Document({}), Document(params), Document({}), Document([])])
 
 
 def test_a_null_element_refuses_all(db: Db) -> None:
-    with db.refuses("22023"):
+    with db.refuses("22023", "element 2 of params must be a JSON object"):
         db.raw.values("enqueue_many", "default", [Document({}), None])
 
 

@@ -7,10 +7,10 @@ create /*M! or replace */ procedure check_array(
 )
 sql security invoker
 contains sql
-comment 'Internal. 22023 unless params is a JSON array, and each of its elements an object.'
+comment 'Internal. 22023 unless params is a JSON array, and each of its elements an object. It names the
+first that is not.'
 begin
     declare v_place integer;
-    declare v_item longtext character set utf8mb4;
     declare v_is_array boolean default false;
     declare continue handler for 3157 begin end;  -- MySQL: nested too deep
 
@@ -24,12 +24,13 @@ begin
         call raise_invalid('params must be a JSON array of objects', 'An empty array enqueues nothing.');
     end if;
 
-    select item.place, item.params into v_place, v_item
+    select min(item.place) into v_place
     from json_table(p_params, '$[*]' columns (place for ordinality, params json path '$')) as item
-    where coalesce(json_type(item.params), 'NULL') <> 'OBJECT'
-    order by item.place
-    limit 1;
+    where coalesce(json_type(item.params), 'NULL') <> 'OBJECT';
     if v_place is not null then
-        call check_params(coalesce(v_item, 'null'));
+        call raise_invalid(
+            concat('element ', v_place, ' of params must be a JSON object'),
+            'Wrap the value, for example json_object(''value'', ...).'
+        );
     end if;
 end

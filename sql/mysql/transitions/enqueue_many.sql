@@ -13,8 +13,8 @@ create /*M! or replace */ procedure enqueue_many(
 sql security definer
 modifies sql data
 comment 'Puts one job per element of params, a JSON array, into a queue, and returns their ids in the same order. The
-other arguments are those of enqueue and hold for every job. All or none: one element that is not a JSON object raises
-22023.'
+other arguments are those of enqueue and hold for every job. All or none: the first element that is not a JSON object is
+named by 22023, by its place from 1.'
 begin
     declare v_own boolean;
     declare v_now datetime(6);

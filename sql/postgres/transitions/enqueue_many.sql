@@ -18,14 +18,8 @@ as $$
 declare
     v_now constant timestamptz := clock_timestamp();
 begin
-    perform check_params(item) from unnest(enqueue_many.params) as item
-    where jsonb_typeof(item) is distinct from 'object';
+    perform check_array(enqueue_many.params);
     perform check_job(enqueue_many.schedule, enqueue_many.max_attempts, enqueue_many.notify);
-    if enqueue_many.params is null then
-        raise invalid_parameter_value using
-            message = 'params must not be null',
-            hint = 'Pass an array of JSON objects; an empty array enqueues nothing.';
-    end if;
 
     return query
     insert into job (queue, state, priority, schedule, max_attempts, params, notify, inserted_at, updated_at)
@@ -54,4 +48,5 @@ $$;
 
 comment on function enqueue_many is
     'Puts one job per element of params into a queue, and returns their ids in the same order. The other arguments '
-    'are those of enqueue and hold for every job. All or none: one element that is not a JSON object raises 22023.';
+    'are those of enqueue and hold for every job. All or none: the first element that is not a JSON object is named '
+    'by 22023, by its place from 1.';
