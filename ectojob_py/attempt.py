@@ -11,6 +11,7 @@ from typing import Any
 
 from ectojob_py.client import Jobs
 from ectojob_py.engine import Engine
+from ectojob_py.errors import Retry
 from ectojob_py.forks import EndingChildren
 from ectojob_py.handler import (
     Handler,
@@ -85,6 +86,8 @@ class Transactions:
                 if len(jobs) > 1 or not conn.finish_one(self._schema, jobs[0]):
                     queues = len({job.queue for job in jobs})
                     conn.finish(lambda: _complete(Jobs(conn, self._schema), jobs), calls=queues)
+            except Retry:  # the handler has decided, whatever it met
+                raise
             except Exception as error:
                 if not conn.gave_way(error) or tries == _TRIES or any(job.lease_lost.is_set() for job in jobs):
                     raise

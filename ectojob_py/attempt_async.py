@@ -11,6 +11,7 @@ from typing import Any
 
 from ectojob_py.client_async import AsyncJobs
 from ectojob_py.engine import Engine
+from ectojob_py.errors import Retry
 from ectojob_py.forks import EndingChildren
 from ectojob_py.handler import (
     AsyncHandler,
@@ -85,6 +86,8 @@ class AsyncTransactions:
                 if len(jobs) > 1 or not await conn.finish_one(self._schema, jobs[0]):
                     queues = len({job.queue for job in jobs})
                     await conn.finish(lambda: _complete(AsyncJobs(conn, self._schema), jobs), calls=queues)
+            except Retry:  # the handler has decided, whatever it met
+                raise
             except Exception as error:
                 if not conn.gave_way(error) or tries == _TRIES or any(job.lease_lost.is_set() for job in jobs):
                     raise

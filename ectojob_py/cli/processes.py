@@ -131,7 +131,7 @@ class _Supervisor:
                     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _stop(self) -> None:
-        self._kill_at = monotonic() + (0 if self._stopping else self._grace) + _MERCY
+        self._kill_at = min(self._kill_at, monotonic() + (0 if self._stopping else self._grace) + _MERCY)
         self._stopping = True
         for _, process in self._running():
             process.terminate()
@@ -169,7 +169,7 @@ def _name(number: int) -> str:
 
 
 def _timeout(seconds: float) -> float | None:
-    return None if seconds == inf else max(0.0, seconds)
+    return None if seconds == inf else max(0.0, min(seconds, 86400.0))  # poll takes 24 days at most
 
 
 def _work(run: Callable[[], int]) -> None:

@@ -1,7 +1,8 @@
 """Connecting by a dsn: ``mysql://user:password@host:port/database?unix_socket=/path``, every part optional."""
 
 import socket
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -19,8 +20,8 @@ _WORDS = {"true": True, "1": True, "false": False, "0": False}
 _KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 15000}
 
 PATIENCE = 20.0
-"""Seconds after which a server that doesn't answer is given up. An ear hears of it every nap; a longer sweep ends on
-the server all the same."""
+"""Seconds after which a server that doesn't answer is given up, or looked after where it may have reason to take long.
+An ear hears of it every nap; a longer sweep ends on the server all the same."""
 
 READ_COMMITTED = "set session transaction isolation level read committed"
 """At REPEATABLE READ a claim leaves gap locks, and enqueuers wait for them."""
@@ -44,6 +45,25 @@ def connect_worker(dsn: str, kind: Any = pymysql.Connection, **options: Any) -> 
     with conn.cursor() as cursor:
         cursor.execute("set session wait_timeout = 2147483")  # the most there is on every system
     return conn
+
+
+@dataclass(frozen=True)
+class Session:
+    """A connection, as the server knows it; not by the greeting, which a proxy makes up."""
+
+    dsn: str
+    id: int
+
+    def is_busy(self) -> bool:
+        """Tell whether the server is at a statement of it, as it says on another connection."""
+        try:
+            with closing(connect(self.dsn, read_timeout=PATIENCE)) as conn, conn.cursor() as cursor:
+                cursor.execute(
+                    "select 1 from information_schema.processlist where id = %s and command <> 'Sleep'", [self.id]
+                )
+                return cursor.fetchone() is not None
+        except pymysql.MySQLError:
+            return False
 
 
 def arguments(dsn: str) -> dict[str, Any]:

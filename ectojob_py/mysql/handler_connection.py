@@ -3,11 +3,14 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from math import inf
+from time import monotonic
 from typing import Any, Self
 
 import pymysql
-from pymysql.constants import SERVER_STATUS
+from pymysql.constants import CR, SERVER_STATUS
 
+from ectojob_py.bell import listen
 from ectojob_py.guard import AUTOCOMMIT, ENDED, Guard
 from ectojob_py.job import Job
 from ectojob_py.mysql import connection
@@ -32,8 +35,8 @@ class HandlerConnection(Guard, pymysql.Connection):
     """Whether a statement of the handler's failed, and its transaction may have ended by that."""
     _asks = False
     """Whether it is the worker who says something, though the handler has it."""
-    _lock_wait = 0.0
-    """Seconds that the server lets a statement wait for a row, such as the job's own when it completes."""
+    _session: connection.Session | None = None
+    """Where to ask whether the server is at what it was told."""
     _rolls_back = False
     """Whether the server rolls everything back, and not just the statement, when that has waited too long."""
 
@@ -42,21 +45,24 @@ class HandlerConnection(Guard, pymysql.Connection):
         """Connect."""
         conn: Self = connection.connect_worker(dsn, cls, autocommit=False)
         with conn.cursor() as cursor:
-            cursor.execute("select @@innodb_lock_wait_timeout, @@innodb_rollback_on_timeout")
-            [(seconds, conn._rolls_back)] = cursor.fetchall()
-        conn._lock_wait = min(seconds, 1e6)  # a socket takes no more than 2147483
+            cursor.execute("select connection_id(), @@innodb_rollback_on_timeout")
+            [(id, conn._rolls_back)] = cursor.fetchall()
+        conn._session = connection.Session(dsn, id)
         return conn
 
-    @property
-    def _read_timeout(self) -> float | None:
-        """What PyMySQL looks up before it reads: a handler's statements take as long as they take, or the dsn says."""
-        if self.handing_out and not self._asks:
-            return self._said_timeout
-        return connection.PATIENCE + self._lock_wait
+    def _execute_command(self, command: int, sql: Any) -> None:
+        """Send it, and if it is the worker's wait while the server is at it, or as long as the dsn says.
 
-    @_read_timeout.setter
-    def _read_timeout(self, seconds: float | None) -> None:
-        self._said_timeout = seconds
+        A handler's takes as long as it takes, and so do results that it left, which are read before anything is sent.
+        """
+        super()._execute_command(command, sql)
+        if self._session is None or (self.handing_out and not self._asks):
+            return
+        late_at = monotonic() + (self._read_timeout or inf)
+        while not listen([self], min(connection.PATIENCE, max(0.0, late_at - monotonic()))):
+            if monotonic() >= late_at or not self._session.is_busy():
+                self._force_close()
+                raise pymysql.OperationalError(CR.CR_SERVER_LOST, "Lost connection: the server did not answer in time")
 
     def catch_up(self) -> None:
         """Ask the server about the transaction, when it was open before a result that was left or a statement failed.
@@ -72,8 +78,18 @@ class HandlerConnection(Guard, pymysql.Connection):
             raise self.conflict
 
     def gave_way(self, error: BaseException | None) -> bool:
-        """Leave out a lock that the handler didn't get, caught, and did without; MariaDB's NOWAIT says so, too."""
-        return self._undone or super().gave_way(error)
+        """Leave out a lock that the handler didn't get, caught, and did without; MariaDB's NOWAIT says so, too.
+
+        And DDL that waited for its table in vain: before it did, it has committed.
+        """
+        if self._undone or not super().gave_way(error):
+            return self._undone
+        if self._unsure:
+            self._unsure = False
+            with suppress(pymysql.Error):
+                self._ask()
+            return self._in_transaction()
+        return True
 
     @property
     def _undone(self) -> bool:

@@ -19,6 +19,10 @@ ROUTINES = """
 select routine_type, routine_name from information_schema.routines where routine_schema = %s and definer = %s
 """
 
+_PLAIN = "set sql_mode = 'STRICT_ALL_TABLES', sql_safe_updates = 0"
+"""What the server prefers would keep yoyo from reading its own tables, or from deleting in them, and would have another
+syntax."""
+
 
 @contextmanager
 def turn(dsn: str, schema: str) -> Iterator[str]:
@@ -70,13 +74,12 @@ def who_may(_dsn: str, schema: str) -> str:
 def _uri(dsn: str, schema: str, holder: int) -> str:
     """Return the dsn as yoyo takes it: with settings that are text, for it knows no others.
 
-    Its connections know which one has the turn: ``post-apply.py`` waits for it otherwise. What the server prefers would
-    keep yoyo from reading its own tables, or from deleting in them.
+    Its connections know which one has the turn: ``post-apply.py`` waits for it otherwise.
     """
     parts = urlsplit(dsn)
     settings = {name: value for name, value in arguments(dsn).items() if name in dict(parse_qsl(parts.query))}
     text = {name: value for name, value in settings.items() if isinstance(value, str) or value is True}
-    text["init_command"] = f"set @ectojob_turn = {holder}, sql_mode = 'STRICT_ALL_TABLES', sql_safe_updates = 0"
+    text["init_command"] = f"{_PLAIN}, @ectojob_turn = {holder}"
     return parts._replace(path="/" + schema, query=urlencode(text)).geturl()
 
 
@@ -85,7 +88,7 @@ def set_roles(dsn: str, schema: str, wanted: bool) -> None:
     script = "roles/create_roles.sql" if wanted else "roles.rollback.sql"
     name = schema.replace("`", "``")
     text = (ROOT / "sql/mysql" / script).read_text().replace("`jobs", f"`{name}")
-    with closing(connect(dsn, autocommit=True)) as conn, conn.cursor() as cursor:
+    with closing(connect(dsn, autocommit=True, init_command=_PLAIN)) as conn, conn.cursor() as cursor:
         on_mariadb = "mariadb" in conn.get_server_info().lower()
         cursor.execute(ROUTINES, [schema, f"{schema}_owner@localhost"])
         for kind, routine in [] if wanted else cursor.fetchall():

@@ -85,10 +85,11 @@ class _Considerate(_Impatient):
         """Wait on while the call runs: it may sweep very many jobs, or wait for a lock or for a standby."""
         if self.is_late():
             self._give_up()
-        # 'disabled' is without track_activities, and null for who may not know: a role that logged in as another one.
-        query = "select from pg_stat_activity where pid = %s and coalesce(state, 'active') in ('active', 'disabled')"
+        # 'disabled' is without track_activities.
+        query = "select from pg_stat_activity where pid = %s and state in ('active', 'disabled')"
         try:
             with _ImpatientConnection.connect(make_conninfo(self.info.dsn, password=self.info.password)) as other:
+                other.execute("set role none")  # who logged in may know the state, whatever role that takes
                 if other.execute(query, [self.pid or self.info.backend_pid]).fetchone() is None:
                     self._give_up()
         except psycopg.Error:

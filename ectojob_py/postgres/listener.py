@@ -33,6 +33,10 @@ where name in ('statement_timeout', 'transaction_timeout', 'idle_session_timeout
 """A sweep takes as long as there are jobs that are due: cut off, and so rolled back, it would be begun for ever. And a
 worker that nobody has work for is idle."""
 
+_BRIEF = "set idle_in_transaction_session_timeout = '15s'"
+"""A worker that is frozen, or gone with its machine, between two statements of a transaction has a job's row locked: no
+longer than that, as the sweep of the others passes over it."""
+
 
 def _own_adapters() -> AdaptersMap:
     """Return psycopg's adapters without what the application has registered for itself: a time that is text, say."""
@@ -66,6 +70,7 @@ class Listener:
             self._conn.execute("select set_config('ectojob.release', %s, false)", [release()])  # see next_due
             self._conn.execute("set default_transaction_isolation = 'read committed'")  # above it, claims conflict
             self._conn.execute(_UNLIMITED)
+            self._conn.execute(_BRIEF)
             self._conn.execute("set datestyle = iso")  # psycopg reads no other, whatever the role's default is
             for channel in self._channels:
                 self._conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))

@@ -17,7 +17,7 @@ JOB: LiteralString = ", ".join("params::text as params_json" if name == "params_
 
 
 class _Untyped(str):
-    """A text that takes its parameter's type, whatever the application has registered for ``str``."""
+    """A text that takes its parameter's type, whatever the application has registered for ``str`` and ``int``."""
 
 
 psycopg.adapters.register_dumper(_Untyped, StrDumperUnknown)
@@ -49,14 +49,14 @@ def select(columns: LiteralString, schema: str, function: str, arity: int) -> by
 
 
 def adapt(args: tuple[object, ...], conn: AdaptContext) -> list[object]:
-    """Send documents as ``jsonb``, written as the connection writes JSON; the rest is psycopg's usual adaptation."""
+    """Send documents as ``jsonb``, written as the connection writes JSON; times by psycopg's usual adaptation."""
     return [_array(arg, conn) if isinstance(arg, list) else _mark(arg) for arg in args]
 
 
 def _mark(arg: object) -> object:
     if isinstance(arg, Document):
         return Jsonb(arg.value, dumps=_text if isinstance(arg.value, Verbatim) else None)
-    return arg
+    return _Untyped(arg) if type(arg) in (int, str) else arg
 
 
 def _array(items: list[Any], conn: AdaptContext) -> object:

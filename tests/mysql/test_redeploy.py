@@ -120,7 +120,8 @@ def test_a_deploy_goes_by_no_preference_of_the_server(
     [(version, before)] = ask(f"select version(), @@global.{setting}")
     ask(f"set global {setting} = %s", value if "MariaDB" in version else mysqls)
     try:
-        applied = migrate(dsn, "short lived")
+        applied = migrate(dsn, "short lived", roles=True)
+        migrate(dsn, "short lived", roles=False)
         undone = rollback(dsn, "short lived")
     finally:
         ask(f"set global {setting} = %s", before)

@@ -145,6 +145,22 @@ def test_whoever_waited_before_does_not_interrupt_itself(db: Db, woken: Connecti
     assert db.job(id)["state"] == "AVAILABLE"
 
 
+def test_whoever_waits_again_has_its_own_place_and_leaves_it(
+    db: Db, connect: Connect, pool: ThreadPoolExecutor, ask: Ask
+) -> None:
+    first, second = connect(), connect()
+    ask("call waiter_lock('default', 1, @place)", on=first)
+    ask("do get_lock(@place, 0)", on=first)
+    slept = fall_asleep(pool, second, ask)
+    ask("select release_lock(@place)", on=first)
+    db.raw.value("wake", "default")
+    slept.result()
+    sleeping(second, 0)
+    for place in (1, 2):
+        ask("call waiter_lock('default', %s, @place)", place, on=first)
+        assert ask("select is_used_lock(@place)", on=first) == [(None,)]
+
+
 def test_the_ear_of_a_worker_that_was_woken_has_no_place(
     db: Db, dsn: str, connect: Connect, pool: ThreadPoolExecutor, ask: Ask
 ) -> None:

@@ -13,7 +13,7 @@ from proxy import Proxy
 from pymysql.cursors import SSCursor
 from worker.waiting import until
 
-from ectojob_py import HandlerError, Job, Jobs, SetupError, Worker, attempt
+from ectojob_py import HandlerError, Job, Jobs, Retry, SetupError, Worker, attempt
 from ectojob_py.engine import NotNow
 from ectojob_py.errors import Locked
 from ectojob_py.identity import session_name
@@ -582,16 +582,6 @@ def test_an_idle_worker_notices_a_black_hole(
     assert receipts(ask) == ids
 
 
-@pytest.fixture
-def one_second(ask: Ask) -> Iterator[None]:
-    """A server that lets nobody wait for a row for longer than a second."""
-    [(before,)] = ask("select @@global.innodb_lock_wait_timeout")
-    ask("set global innodb_lock_wait_timeout = 1")
-    yield
-    ask("set global innodb_lock_wait_timeout = %s", before)
-
-
-@pytest.mark.usefixtures("one_second")
 @pytest.mark.parametrize("last", ["do 0", "wrong"])  # after an error it asks what became of the transaction
 @pytest.mark.parametrize("limit", ["", "?read_timeout=3600"])
 def test_a_hand_that_waits_for_the_answer_to_its_completion_does_so_too(
@@ -640,25 +630,107 @@ def test_a_completion_waits_for_a_row_as_long_as_the_server_lets_it(
     assert (attempts, receipts(ask)) == ([1], [id])
 
 
-def test_a_handlers_statement_takes_as_long_as_it_takes_or_the_dsn_says(
+def test_what_the_server_is_at_takes_as_long_as_it_takes_or_the_dsn_says(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "PATIENCE", 0.5)
-    limited = f"{dsn}{'&' if '?' in dsn else '?'}read_timeout=1"
-    for given, seconds in [(dsn, 1), (limited, 0.75)]:
-        with closing(HandlerConnection.opened(given)) as conn, conn.cursor() as cursor:
-            conn._lock_wait = 0
-            with conn.handed_out():
-                cursor.execute("select sleep(%s)", [seconds])
-            with pytest.raises(pymysql.OperationalError, match="Lost connection"):
-                cursor.execute("select sleep(20)")
-            assert conn.closed
-    with (
-        closing(HandlerConnection.opened(limited)) as conn,
-        pytest.raises(pymysql.OperationalError, match="Lost connection"),
-        conn.handed_out(),
-    ):
-        conn.cursor().execute("select sleep(20)")
+    monkeypatch.setattr(connection, "PATIENCE", 1)
+    with closing(HandlerConnection.opened(dsn)) as conn, conn.cursor() as cursor:
+        assert cursor.execute("select sleep(2.5)") == 1
+        with conn.handed_out():
+            assert cursor.execute("select sleep(2.5)") == 1
+    for patience in (5, 0.7):
+        monkeypatch.setattr(connection, "PATIENCE", patience)
+        limited = f"{dsn}{'&' if '?' in dsn else '?'}read_timeout=1"
+        for lent in (nullcontext, HandlerConnection.handed_out):
+            with closing(HandlerConnection.opened(limited)) as conn:
+                with pytest.raises(pymysql.OperationalError, match="Lost connection"), lent(conn):
+                    conn.cursor().execute("select sleep(20)")
+                assert conn.closed
+
+
+def test_a_completion_outlasts_a_backups_global_lock(
+    jobs: Jobs, ask: Ask, connect: Connect, start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "PATIENCE", 1)
+    backup = connect()
+    began, go_on = threading.Event(), threading.Event()
+
+    def perform(conn: Any, job: Job) -> None:
+        writes_a_receipt(conn, job)
+        began.set()
+        assert go_on.wait(20)
+
+    start(perform=perform)
+    id = jobs.enqueue("default", max_attempts=1)
+    assert began.wait(20)
+    ask("flush tables with read lock", on=backup)
+    go_on.set()
+    sleep(2.5)
+    ask("unlock tables", on=backup)
+    until(lambda: row(ask, id)[0] == "gone")
+    assert receipts(ask) == [id]
+
+
+def test_results_that_a_handler_left_take_as_long_as_they_take(
+    jobs: Jobs, ask: Ask, start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "PATIENCE", 1)
+    ask(
+        "create procedure jobs.slow(id bigint) begin select 1; do sleep(2.5); insert into jobs.receipt values (id); end"
+    )
+
+    def perform(conn: Any, job: Job) -> None:
+        conn.cursor().execute("call jobs.slow(%s)", [job.id])
+
+    start(perform=perform)
+    id = jobs.enqueue("default", max_attempts=1)
+    until(lambda: row(ask, id)[0] == "gone")
+    ask("drop procedure jobs.slow")
+    assert receipts(ask) == [id]
+
+
+def test_ddl_that_waits_for_its_table_in_vain_is_no_conflict_as_it_has_committed(
+    jobs: Jobs, ask: Ask, connect: Connect, start: Any
+) -> None:
+    holder = connect(autocommit=False)
+    ask("create table jobs.altered (n int)")
+    ask("select * from jobs.altered", on=holder)
+
+    def perform(conn: Any, job: Job) -> None:
+        with conn.cursor() as cursor:
+            cursor.execute("set lock_wait_timeout = 1")
+            cursor.execute("insert into jobs.receipt values (%s)", [job.id])
+            cursor.execute("alter table jobs.altered add column m int")
+
+    start(perform=perform)
+    id = jobs.enqueue("default", max_attempts=1)
+    until(lambda: row(ask, id)[0] == "FAILED")
+    holder.rollback()
+    ask("drop table jobs.altered")
+    assert receipts(ask) == [id]
+
+
+def test_a_retry_that_a_handler_asks_for_after_a_conflict_is_one(
+    jobs: Jobs, ask: Ask, connect: Connect, start: Any
+) -> None:
+    holder = connect(autocommit=False)
+    calls = []
+
+    def perform(conn: Any, job: Job) -> None:
+        calls.append(job.attempt)
+        with conn.cursor() as cursor:
+            cursor.execute("set innodb_lock_wait_timeout = 1")
+            try:
+                cursor.execute("select * from jobs.receipt for update")
+            except pymysql.OperationalError as error:
+                raise Retry("somebody has it", after=3600) from error
+
+    ask("insert into jobs.receipt values (0)", on=holder)
+    start(perform=perform)
+    id = jobs.enqueue("default")
+    until(lambda: row(ask, id)[0] == "RETRY")
+    holder.rollback()
+    assert calls == [1]
 
 
 def test_a_handler_that_meets_a_read_only_server_makes_the_worker_drop_its_connections(

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ectojob_py import Job, Jobs
 from ectojob_py.bell import Bell
 from ectojob_py.embedded import VERSIONS, EmbeddedServer, binaries
 from ectojob_py.migrate import migrate
-from ectojob_py.postgres import heartbeat
+from ectojob_py.postgres import heartbeat, listener
 from ectojob_py.postgres.connection import HandlerConnection
 from ectojob_py.postgres.heartbeat import AsyncLivelyConnection, LivelyConnection
 from ectojob_py.postgres.listener import Listener
@@ -150,6 +151,37 @@ def test_so_it_is_behind_a_pooler_that_makes_up_process_ids(through: str, monkey
     lent = HandlerConnection.open(through)
     lent.execute(nap, [4 * heartbeat.PATIENCE])
     lent.close()
+
+
+def test_an_answer_that_is_lost_to_a_login_with_another_role_is_not_waited_for(
+    conn: Conn, through: str, proxy: Proxy
+) -> None:
+    conn.execute("drop role if exists another; drop role if exists login")
+    conn.execute("create role another; create role login login in role another; alter role login set role another")
+    with LivelyConnection.connect(make_conninfo(through, user="login")) as lively:
+        nap = lively.execute("select current_user, pg_sleep(%s)", [4 * heartbeat.PATIENCE])
+        assert nap.fetchone() == ("another", "")
+        proxy.swallow()
+        with pytest.raises(psycopg.OperationalError, match=r"did not answer for 0\.3 seconds"):
+            lively.execute("select")
+    conn.execute("drop role another; drop role login")
+
+
+def test_a_worker_that_is_frozen_between_two_statements_keeps_its_jobs_row_from_nobody(
+    conn: Conn, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "_BRIEF", "set idle_in_transaction_session_timeout = '0.2s'")
+    jobs = Jobs(conn)
+    jobs.enqueue("default")
+    [job] = jobs.claim_batch("default", 1, timedelta(seconds=0.1))
+
+    def freezes() -> Job | None:
+        extended = mine.jobs.extend(job.queue, job.id, job.attempt, timedelta(seconds=0.1))
+        until(lambda: jobs.reactivate_expired("default") == 1)
+        return extended
+
+    with Listener(dsn, "jobs", ("default",)) as mine, pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+        mine._at_once(freezes)
 
 
 def test_an_answer_that_is_lost_is_not(through: str, proxy: Proxy) -> None:

@@ -362,10 +362,13 @@ def test_what_an_application_registers_with_psycopg_is_not_for_the_workers_own_c
     effects: Conn, start: Start, tmp_path: Path, how: tuple[str, ...]
 ) -> None:
     (tmp_path / "handlers.py").write_text(HANDLERS + OWN_ADAPTERS)
-    Jobs(effects).enqueue_many("default", [{}] * 5)
-    process = start(*how)
+    jobs = Jobs(effects)
+    jobs.create_queue("größe")  # where the name isn't ASCII, jobs complete in another way
+    for queue in ("default", "größe"):
+        jobs.enqueue_many(queue, [{}] * 5)
+    process = start(*how, "-q", "größe")
     until(lambda: count(effects, "select count(*) from jobs.job") == 0)
-    until(lambda: asleep(effects) == 1)
+    until(lambda: asleep(effects) == 2)
     process.terminate()
     _, said = process.communicate(timeout=20)
     assert (process.returncode, re.findall("WARNING .*", said)) == (0, ["WARNING SIGTERM: stopping"])

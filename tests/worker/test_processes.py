@@ -254,6 +254,27 @@ def test_one_that_can_not_end_is_killed(
     assert "worker-1 doesn't end: killing it" in caplog.text
 
 
+def test_no_further_signal_puts_the_end_off() -> None:
+    supervisor = _Supervisor(int, 1, logging.getLogger("ectojob"), may_end=False, grace=0)
+    supervisor._stop()
+    first = supervisor._kill_at
+    supervisor._stop()
+    supervisor._bell.close()
+    assert supervisor._kill_at == first <= monotonic() + processes._MERCY
+
+
+def naps() -> int:
+    sleep(60)
+    return 0
+
+
+def test_a_grace_period_may_be_longer_than_poll_can_wait() -> None:
+    stop = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
+    stop.start()
+    assert supervise(naps, 1, logging.getLogger("ectojob"), grace=1e7) == 0
+    stop.join()
+
+
 def test_a_signal_in_the_middle_of_a_start_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     blocked: list[bool] = []
 

@@ -25,10 +25,10 @@ begin
     end if;
     call check_queue(p_queue);
     set v_queue = p_queue;
-    take_place: while v_place <= 16 do
-        call waiter_lock(p_queue, v_place, v_name);
-        -- Whoever was interrupted has its place still.
-        if is_used_lock(v_name) = connection_id() or get_lock(v_name, 0) then
+    take_place: while v_place <= 32 do
+        call waiter_lock(p_queue, 1 + (v_place - 1) % 16, v_name);
+        -- Whoever was interrupted has its place still, so all are asked for that before the first is taken.
+        if is_used_lock(v_name) = connection_id() or (v_place > 16 and get_lock(v_name, 0)) then
             leave take_place;
         end if;
         set v_place = v_place + 1;
