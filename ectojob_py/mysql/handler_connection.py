@@ -20,7 +20,8 @@ READ_ONLY = 1290
 
 _GAP = r"(?:\s|--[^\n]*\n|#[^\n]*\n|/\*(?![!M]).*?\*/)"  # white space, and comments that nobody executes
 _BEGINS_ANOTHER = re.compile(
-    rf"{_GAP}*(begin|start{_GAP}+transaction|(commit|rollback){_GAP}+(work{_GAP}+)?and{_GAP}+chain)\b", re.I | re.S
+    rf"{_GAP}*(begin(?!{_GAP}+not\b)|start{_GAP}+transaction|(commit|rollback){_GAP}+(work{_GAP}+)?and{_GAP}+chain)\b",
+    re.I | re.S,
 )
 """What ends a transaction, and has another one open when the server tells."""
 

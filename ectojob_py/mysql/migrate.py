@@ -52,8 +52,17 @@ def has_migrations(dsn: str, schema: str) -> bool:
         return not {"migration", "_yoyo_migration"}.isdisjoint(table for (table,) in cursor.fetchall())
 
 
-def check_schema(_dsn: str, _schema: str) -> None:
-    """Accept any: routines have no overloads there, so nobody can put one before ours."""
+def check_schema(dsn: str, schema: str) -> None:
+    """Raise ``SetupError`` for a table of another application's that would be taken for ours, and dropped as ours."""
+    with closing(connect(dsn, autocommit=True)) as conn, conn.cursor() as cursor:
+        cursor.execute(
+            "select table_name, column_name from information_schema.columns where table_schema = %s", [schema]
+        )
+        columns = set(cursor.fetchall())
+    for table, column in (("migration", "applied_at"), ("queue", "execution_timeout"), ("job", "max_attempts")):
+        if table in {name for name, _ in columns} and (table, column) not in columns:
+            msg = f"database {schema} has a table {table} that is not ectojob's"
+            raise SetupError(msg, "Give it a database of its own, by --schema.")
 
 
 def apply(backend: Any, migrations: Any, _dsn: str, _schema: str) -> None:

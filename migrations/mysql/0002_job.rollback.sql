@@ -6,6 +6,7 @@ drop procedure if exists raise_lease_lost;
 drop procedure if exists raise_not_failed;
 drop procedure if exists raise_numbered;
 drop procedure if exists raise_queue_not_empty;
+drop procedure if exists raise_read_only;
 drop procedure if exists raise_unknown_queue;
 drop procedure if exists check_array;
 drop procedure if exists check_batch;

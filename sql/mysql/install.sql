@@ -36,6 +36,7 @@ source support/raise_lease_lost.sql
 source support/raise_not_failed.sql
 source support/raise_numbered.sql
 source support/raise_queue_not_empty.sql
+source support/raise_read_only.sql
 source support/raise_unknown_queue.sql
 source support/check_array.sql
 source support/check_batch.sql

@@ -11,6 +11,7 @@ from pymysql.cursors import Cursor
 from yoyo import get_backend, read_migrations
 
 from ectojob_py import Jobs
+from ectojob_py.errors import SetupError
 from ectojob_py.migrate import ROOT, migrate, rollback
 
 from .conftest import Ask, Connect, Connection, socket_of
@@ -128,3 +129,32 @@ def test_a_deploy_goes_by_no_preference_of_the_server(
         ask("drop database `short lived`")
     assert applied == ["0001_queue", "0002_job"]
     assert undone == ["0002_job", "0001_queue"]
+
+
+@pytest.mark.parametrize("table", ["migration", "queue", "job"])
+def test_a_table_of_another_application_is_not_taken_for_ours(dsn: str, ask: Ask, table: str) -> None:
+    ask("create database `short lived`")
+    try:
+        ask(f"create table `short lived`.{table} (id int primary key, payload text)")
+        ask(f"insert into `short lived`.{table} values (1, 'precious')")
+        with pytest.raises(SetupError, match=f"has a table {table} that is not ectojob's"):
+            migrate(dsn, "short lived")
+        assert ask(f"select * from `short lived`.{table}") == [(1, "precious")]
+        assert ask("select count(*) from information_schema.tables where table_schema = 'short lived'") == [(1,)]
+    finally:
+        ask("drop database `short lived`")
+
+
+@pytest.mark.parametrize("table", ["migration", "queue"])
+def test_nor_does_yoyo_drop_it_when_it_gives_up(dsn: str, ask: Ask, table: str) -> None:
+    ask("create database `short lived`")
+    try:
+        ask(f"create table `short lived`.{table} (id int primary key, payload text)")
+        ask(f"insert into `short lived`.{table} values (1, 'precious')")
+        with get_backend(dsn.replace("/?", "/short lived?")) as backend:
+            migrations = read_migrations(str(ROOT / "migrations/mysql"))
+            with pytest.raises(pymysql.OperationalError, match="Unknown column"):
+                backend.apply_migrations_only(backend.to_apply(migrations))
+        assert ask(f"select * from `short lived`.{table}") == [(1, "precious")]
+    finally:
+        ask("drop database `short lived`")

@@ -8,7 +8,9 @@ from contract.test_queues import ILLEGAL
 
 from .conftest import Ask, Connect
 
+INVALID = 31022
 NO_SUCH_VARIABLE = 1193
+READ_ONLY = 1290
 
 
 @pytest.fixture(params=["nothing", "check_constraint_checks = 0", "max_error_count = 0"])
@@ -104,3 +106,36 @@ def test_a_payload_whose_base64_the_server_cannot_hold_is_a_bad_argument(db: Db,
         ask(call, 780_000, on=session)
     assert caught.value.args[0] == 31022
     assert ask(call, 770_000, on=session)
+
+
+@pytest.mark.parametrize("schedule", ["2027-00-00", "2027-01-00", "2027-00-01 10:00:00", "0000-00-00"])
+def test_no_schedule_is_without_a_month_or_a_day_which_no_client_can_read(db: Db, ask: Ask, schedule: str) -> None:
+    ask("set sql_mode = ''", on=db.conn)
+    for call, params in (("enqueue", "{}"), ("enqueue_many", "[{}]")):
+        with pytest.raises(pymysql.MySQLError, match="is out of range") as error:
+            ask(f"call {call}('default', %s, %s, null, null, null)", params, schedule, on=db.conn)
+        assert error.value.args[0] == INVALID
+    assert db.all_jobs() == []
+
+
+def test_a_read_only_server_takes_no_call_of_whoever_may_write_there(db: Db, ask: Ask) -> None:
+    id = db.jobs.enqueue("default")
+    [job] = db.jobs.claim_batch("default", 1)
+    calls: list[tuple[str, tuple[object, ...]]] = [
+        ("enqueue", ("default", "{}", None, None, None, None)),
+        ("claim_batch", ("default", 1, None)),
+        ("complete", ("default", id, job.attempt)),
+        ("fail", ("default", id, job.attempt, None, None)),
+        ("create_queue", ("new", None, None, None, None)),
+        ("pause_queue", ("default",)),
+        ("resume_queue", ("default",)),
+    ]
+    ask("set global read_only = 1")
+    try:
+        with db.changes_nothing():
+            for name, args in calls:
+                with pytest.raises(pymysql.OperationalError, match="read-only HINT") as error:
+                    ask(f"call {name}({', '.join(['%s'] * len(args))})", *args, on=db.conn)
+                assert error.value.args[0] == READ_ONLY
+    finally:
+        ask("set global read_only = 0")

@@ -115,6 +115,16 @@ def test_a_handler_that_ends_its_transaction_fails(jobs: Jobs, ask: Ask, start: 
     ask("drop table if exists sneaky")
 
 
+def test_a_block_of_statements_begins_no_transaction(jobs: Jobs, ask: Ask, start: Any) -> None:
+    if "MariaDB" not in version(ask):
+        pytest.skip("MySQL has no blocks outside of procedures")
+    block = "begin not atomic insert into jobs.receipt values (%s); end"
+    start(perform=lambda conn, job: conn.cursor().execute(block, [job.id]))
+    id = jobs.enqueue("default", max_attempts=1)
+    until(lambda: row(ask, id)[0] == "gone")
+    assert receipts(ask) == [id]
+
+
 def reads_all(conn: Any, job: Job) -> None:
     with conn.cursor() as cursor:
         cursor.execute("call jobs.sneaky(%s)", [job.id])

@@ -193,6 +193,22 @@ def test_a_conflict_that_a_handler_swallowed_or_wrapped_is(receipts: Conn, start
     assert count(receipts) == 2
 
 
+def test_a_conflict_that_a_handler_answers_with_a_retry_is_not(receipts: Conn, start_worker: StartWorker) -> None:
+    ran = []
+
+    def perform(conn: Conn, job: Job) -> None:
+        ran.append(job.attempt)
+        try:
+            conn.execute("do $$ begin raise deadlock_detected; end $$")
+        except psycopg.Error as error:
+            raise Retry("later", after=3600) from error
+
+    start_worker(perform=perform)
+    id = Jobs(receipts).enqueue("default")
+    until(lambda: row(receipts, id)[0] == "RETRY")
+    assert ran == [1]
+
+
 def test_a_handler_that_is_run_again_gets_what_was_enqueued(receipts: Conn, start_worker: StartWorker) -> None:
     given: list[object] = []
 

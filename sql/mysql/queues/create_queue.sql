@@ -18,6 +18,9 @@ begin
     if @ectojob_own then
         call check_unfinished();
     end if;
+    if @@global.read_only not in ('0', 'OFF') then
+        call raise_read_only();
+    end if;
     set timestamp = default;  -- see begin_call
     call check_queue_name(p_queue);
     call check_max_attempts(p_max_attempts);

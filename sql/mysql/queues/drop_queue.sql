@@ -24,7 +24,12 @@ begin
     call begin_call(v_own);
     call check_queue(p_queue);
     if p_force then
-        delete from job where job.queue = p_queue;
+        repeat  -- MariaDB goes on after a DELETE that KILL QUERY interrupted
+            delete from job where job.queue = p_queue;
+            select count(*) into v_has_jobs from (
+                select 1 from job where job.queue = p_queue limit 1 for update
+            ) as some_job;
+        until not v_has_jobs end repeat;
     else
         select count(*) into v_has_jobs from (select 1 from job where job.queue = p_queue limit 1) as some_job;
         if v_has_jobs then

@@ -12,6 +12,9 @@ begin
     if @ectojob_own then
         call check_unfinished();
     end if;
+    if @@global.read_only not in ('0', 'OFF') then
+        call raise_read_only();
+    end if;
     set timestamp = default;  -- see begin_call
     update queue set
         paused_at = coalesce(queue.paused_at, utc_timestamp(6)),

@@ -18,6 +18,9 @@ begin
     if @ectojob_own then
         call check_unfinished();
     end if;
+    if @@global.read_only not in ('0', 'OFF') then  -- a word from MariaDB 12 on
+        call raise_read_only();
+    end if;
 
     -- utc_timestamp() follows `set timestamp`, by which a caller could end the leases of others.
     set timestamp = default;

@@ -13,7 +13,11 @@ comment 'Internal. 22023 for a schedule, max_attempts or notify that cannot be s
 session that has set insert_id, as anyone may.'
 begin
     call check_max_attempts(p_max_attempts);
-    if p_schedule < '1000-01-01' or p_schedule >= '9999-01-01' then
+    if p_schedule < '1000-01-01'
+        or p_schedule >= '9999-01-01'
+        or month(p_schedule) = 0  -- which a session may store that is not strict
+        or dayofmonth(p_schedule) = 0
+    then
         call raise_invalid(
             concat('schedule ', p_schedule, ' is out of range'),
             'Pass a moment between the years 1000 and 9998; null means now.'

@@ -31,7 +31,7 @@ begin
     -- Waits for whoever has the row's lock: the clock of the update stands still from its start.
     select job.id into v_id from job where job.queue = p_queue and job.id = p_id for update;
 
-    update job set
+    update job force index (primary) set
         state = 'IN_PROGRESS',
         attempt = job.attempt + 1,
         expires = utc_timestamp(6) + interval v_execution_timeout * (p_attempt + 1) second,

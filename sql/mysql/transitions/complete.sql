@@ -17,7 +17,10 @@ begin
     if @ectojob_own then
         call check_unfinished();
     end if;
-    delete from job
+    if @@global.read_only not in ('0', 'OFF') then
+        call raise_read_only();
+    end if;
+    delete job from job force index (primary)
     where job.queue = p_queue
         and job.id = p_id
         and job.attempt = p_attempt

@@ -41,7 +41,7 @@ begin
     if v_id is null then
         call check_key(p_queue, p_id, p_attempt);
     end if;
-    update job set
+    update job force index (primary) set
         expires = if(
             p_by is null,
             greatest(job.expires, utc_timestamp(6) + interval v_execution_timeout * p_attempt second),

@@ -32,7 +32,7 @@ begin
     call check_retry_in(p_retry_in);
     call queue_settings(p_queue, v_reservation_timeout, v_execution_timeout, v_retry_timeout, v_paused);
 
-    update job set
+    update job force index (primary) set
         schedule = if(
             job.attempt < job.max_attempts,
             utc_timestamp(6) + interval coalesce(p_retry_in, v_retry_timeout * p_attempt) second,

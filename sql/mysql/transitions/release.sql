@@ -25,7 +25,7 @@ begin
     end;
 
     call begin_call(v_own);
-    update job set
+    update job force index (primary) set
         max_attempts = job.max_attempts + if(job.state = 'IN_PROGRESS', 1, 0),
         state = 'AVAILABLE',
         expires = null,

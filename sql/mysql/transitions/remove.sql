@@ -33,5 +33,8 @@ begin
     end if;
     call give_job(p_queue, v_id);
     delete from job where job.queue = p_queue and job.id = v_id;
+    if v_id is not null and row_count() = 0 then  -- see complete
+        signal sqlstate '70100' set mysql_errno = 1317, message_text = 'Query execution was interrupted';
+    end if;
     call end_call(v_own, null);
 end

@@ -26,7 +26,7 @@ begin
     call begin_call(v_own);
     select queue.max_attempts into v_max_attempts from queue where queue.name = p_queue;
 
-    update job set
+    update job force index (primary) set
         state = 'AVAILABLE',
         max_attempts = job.attempt + least(job.max_attempts, v_max_attempts),
         updated_at = utc_timestamp(6)
