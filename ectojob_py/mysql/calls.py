@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pymysql
 from psycopg.pq import DiagnosticField
-from pymysql.constants import SERVER_STATUS
+from pymysql.constants import ER, SERVER_STATUS
 from pymysql.cursors import Cursor
 
 from ectojob_py.errors import JobNotFailed, LeaseLost, QueueNotEmpty, UnknownQueue
@@ -47,15 +47,11 @@ DEFAULTS: dict[str, tuple[object, ...]] = {
 }
 """The arguments that may be left out, as on PostgreSQL: a procedure has no defaults, so they are sent."""
 
-MISSING, FORBIDDEN = 1305, 1370
-"""No such procedure, or no right to it: for a moment of a deploy, which drops it on MySQL and creates it again."""
-
 UNFINISHED = 31025
 """The transaction of an earlier call is open, which was made without this class and interrupted."""
 
-LOCK_WAIT_TIMEOUT = 1205
-CONFLICTS = (1213, LOCK_WAIT_TIMEOUT, 1020)
-"""Deadlock, lock wait timeout, and MariaDB's changed row: the whole transaction is to be retried."""
+CONFLICTS = (ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, ER.CHECKREAD)
+"""The last is MariaDB's changed row: the whole transaction is to be retried."""
 
 RETRIED_FOR = 5.0
 
@@ -66,7 +62,7 @@ class MysqlCalls:
     def __init__(self, conn: "pymysql.Connection[Any]", schema: str, waits: bool = True) -> None:
         """Take the connection, the database the procedures are in, and whether to retry after waiting for a lock."""
         self._conn = conn
-        self._retried = [code for code in CONFLICTS if waits or code != LOCK_WAIT_TIMEOUT]
+        self._retried = [code for code in CONFLICTS if waits or code != ER.LOCK_WAIT_TIMEOUT]
         self._schema = schema
         self._quoted = schema.replace("`", "``").replace("%", "%%")
 
@@ -88,7 +84,8 @@ class MysqlCalls:
     def _call(self, function: str, args: Sequence[object]) -> tuple[list[str], Sequence[tuple[Any, ...]]]:
         """Call, again while a deploy has it missing, and after a conflict if the call was all of its transaction.
 
-        That a procedure or a right is missing counts when no deploy was at work, neither before the call nor after it.
+        A deploy drops the procedures on MySQL, with the rights to them, and creates them again. That one is missing
+        counts when no deploy was at work, neither before the call nor after it.
         """
         sent = [_adapt(arg) for arg in (*args, *DEFAULTS.get(function, ())[len(args) :])]
         statement = f"call `{self._quoted}`.`{function}`({', '.join(['%s'] * len(sent))})"
@@ -107,7 +104,9 @@ class MysqlCalls:
                     # A killed call can't end the transaction it began for itself, and the next would take it for ours.
                     with suppress(pymysql.MySQLError):
                         self._execute("rollback and no chain no release", [])
-                missing = code == FORBIDDEN or (code == MISSING and "PROCEDURE" in str(text))
+                missing = code == ER.PROCACCESS_DENIED_ERROR or (
+                    code == ER.SP_DOES_NOT_EXIST and "PROCEDURE" in str(text)
+                )
                 was_quiet, quiet = quiet, missing and not self._deploying()
                 owed = code == UNFINISHED or (missing and not (was_quiet and quiet))
                 if not (owed or (alone and code in self._retried)) or time.monotonic() > deadline:

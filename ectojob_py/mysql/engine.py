@@ -5,6 +5,7 @@ from typing import NoReturn
 
 import psycopg
 import pymysql
+from pymysql.constants import ER
 
 from ectojob_py.engine import NotNow
 from ectojob_py.errors import NotAllowed, SetupError, UnknownQueue
@@ -20,10 +21,16 @@ Error = (pymysql.MySQLError, psycopg.DatabaseError)
 
 attention_span = NAP
 
-_LOST = {0, 1040, 1053, 1203, 1226, 1927, *range(2000, 2100)}
+_LOST = {
+    0,
+    ER.CON_COUNT_ERROR,
+    ER.SERVER_SHUTDOWN,
+    ER.TOO_MANY_USER_CONNECTIONS,
+    ER.USER_LIMIT_REACHED,
+    1927,  # MariaDB's ER_CONNECTION_KILLED
+    *range(2000, 2100),
+}
 """The server ends, or has no connection left, or ended this one; and what PyMySQL says by itself."""
-
-NO_DATABASE, NO_PROCEDURE, NO_RIGHT = 1049, 1305, 1370
 
 
 def open_pool(dsn: str) -> Connections[HandlerConnection]:
@@ -44,9 +51,9 @@ def is_lost(error: Exception) -> bool:
 def setup_error(error: Exception, schema: str) -> SetupError:
     """Say what keeps a worker from starting, and the remedy; ``NotNow`` unless it stays so."""
     code, text = (*error.args, None, None)[:2] if isinstance(error, pymysql.MySQLError) else (None, str(error))
-    if code in (NO_DATABASE, NO_PROCEDURE):
+    if code in (ER.BAD_DB_ERROR, ER.SP_DOES_NOT_EXIST):
         return SetupError(f"ectojob is not installed in database {schema}", f"Run: {how_to_migrate(schema)}")
-    if code == NO_RIGHT:
+    if code == ER.PROCACCESS_DENIED_ERROR:
         return NotAllowed(str(text), schema, "worker")
     if isinstance(error, UnknownQueue):
         return SetupError(error.diag.message_primary or "unknown queue", error.diag.message_hint or "")

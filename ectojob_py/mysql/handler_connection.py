@@ -8,15 +8,13 @@ from time import monotonic
 from typing import Any, Self
 
 import pymysql
-from pymysql.constants import CR, SERVER_STATUS
+from pymysql.constants import CR, ER, SERVER_STATUS
 
 from ectojob_py.bell import listen
 from ectojob_py.guard import AUTOCOMMIT, ENDED, Guard
 from ectojob_py.job import Job
 from ectojob_py.mysql import connection
-from ectojob_py.mysql.calls import CONFLICTS, LOCK_WAIT_TIMEOUT
-
-READ_ONLY = 1290
+from ectojob_py.mysql.calls import CONFLICTS
 
 _GAP = r"(?:\s|--[^\n]*\n|#[^\n]*\n|/\*(?![!M]).*?\*/)"  # white space, and comments that nobody executes
 _BEGINS_ANOTHER = re.compile(
@@ -95,7 +93,7 @@ class HandlerConnection(Guard, pymysql.Connection):
     @property
     def _undone(self) -> bool:
         """Whether a conflict has undone the transaction, and not just a statement."""
-        return self.conflict is not None and (self._rolls_back or self.conflict.args[0] != LOCK_WAIT_TIMEOUT)
+        return self.conflict is not None and (self._rolls_back or self.conflict.args[0] != ER.LOCK_WAIT_TIMEOUT)
 
     def finish_one(self, schema: str, job: Job) -> bool:
         """Leave it to ``finish``: there is no faster way."""
@@ -148,7 +146,7 @@ class HandlerConnection(Guard, pymysql.Connection):
         try:
             yield
         except pymysql.MySQLError as error:
-            self.demoted |= error.args[0] == READ_ONLY
+            self.demoted |= error.args[0] == ER.OPTION_PREVENTS_STATEMENT
             if error.args[0] in CONFLICTS and not self._undone:
                 self.conflict = error
             self._unsure = self.handing_out and open_before and not self._undone

@@ -13,13 +13,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import pymysql
+from pymysql.constants import ER
 
 from ectojob_py.bell import Bell
 from ectojob_py.client import Jobs
 from ectojob_py.errors import Locked, UnknownQueue
 from ectojob_py.job import Job
 from ectojob_py.mysql import connection
-from ectojob_py.mysql.calls import LOCK_WAIT_TIMEOUT, MysqlCalls
+from ectojob_py.mysql.calls import MysqlCalls
 
 NAP = 1.0
 """Seconds an ear sleeps in the server, at most, before it looks by itself: a job that was enqueued inside a transaction
@@ -31,8 +32,6 @@ _BREATH = 0.005
 
 _LONGEST_BREATH = 0.05
 """It is doubled up to this, whenever an ear has heard of a job and no claim got it: others may have it locked."""
-
-INTERRUPTED = 1317
 
 _UNLIMITED = "set autocommit = 1 /*M! , max_statement_time = 0 */"
 """On MariaDB, for a sweep takes as long as there are jobs that are due: cut off, it would be begun for ever. And an ear
@@ -111,7 +110,7 @@ class Listener:
             moved = self._calls.jobs(procedure, job.queue, job.id, job.attempt, *args)
             return moved[0] if moved else None
         except pymysql.OperationalError as error:
-            if error.args[0] != LOCK_WAIT_TIMEOUT:
+            if error.args[0] != ER.LOCK_WAIT_TIMEOUT:
                 raise
             raise Locked from error
         finally:
@@ -223,7 +222,7 @@ class _Ear:
         try:
             return MysqlCalls(conn, self._schema).value("wait_for_job", self._queue, seconds) != 0
         except pymysql.MySQLError as error:
-            if error.args[0] != INTERRUPTED:
+            if error.args[0] != ER.QUERY_INTERRUPTED:
                 raise
             with suppress(pymysql.MySQLError), conn.cursor() as cursor:  # else it is woken while it doesn't sleep, too
                 cursor.execute("do release_all_locks()")

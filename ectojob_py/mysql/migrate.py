@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pymysql
+from pymysql.constants import ER
 
 from ectojob_py.errors import SetupError
 from ectojob_py.mysql.connection import MIGRATORS_LOCK, arguments, connect
@@ -14,7 +15,6 @@ from ectojob_py.release import ROOT
 
 PATIENCE = 3600
 
-NO_DATABASE = 1049
 ROUTINES = """
 select routine_type, routine_name from information_schema.routines where routine_schema = %s and definer = %s
 """
@@ -46,7 +46,7 @@ def has_migrations(dsn: str, schema: str) -> bool:
         try:
             cursor.execute(f"show tables from `{name}`")
         except pymysql.MySQLError as error:
-            if error.args[0] == NO_DATABASE:
+            if error.args[0] == ER.BAD_DB_ERROR:
                 return False
             raise
         return not {"migration", "_yoyo_migration"}.isdisjoint(table for (table,) in cursor.fetchall())

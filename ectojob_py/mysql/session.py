@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pymysql
+from pymysql.constants import ER
 from pymysql.cursors import DictCursor
 
 from ectojob_py.client import Jobs
@@ -19,10 +20,8 @@ from ectojob_py.session import Json, Row
 Error = (pymysql.MySQLError, psycopg.DatabaseError, RuntimeError)
 """What the driver raises, and what ``MysqlCalls`` makes of it; a ``RuntimeError`` when a login needs cryptography."""
 
-_MISSING = {1049, 1054, 1146, 1305}
-"""No such database, column, table, procedure."""
-_FORBIDDEN = {1044, 1142, 1370}
-"""Not for this user: the database, the table, the procedure."""
+_MISSING = {ER.BAD_DB_ERROR, ER.BAD_FIELD_ERROR, ER.NO_SUCH_TABLE, ER.SP_DOES_NOT_EXIST}
+_FORBIDDEN = {ER.DBACCESS_DENIED_ERROR, ER.TABLEACCESS_DENIED_ERROR, ER.PROCACCESS_DENIED_ERROR}
 
 
 def check(dsn: str) -> None:

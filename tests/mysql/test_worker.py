@@ -10,6 +10,7 @@ from typing import Any
 import pymysql
 import pytest
 from proxy import Proxy
+from pymysql.constants import ER
 from pymysql.cursors import SSCursor
 from worker.waiting import until
 
@@ -18,7 +19,6 @@ from ectojob_py.engine import NotNow
 from ectojob_py.errors import Locked
 from ectojob_py.identity import session_name
 from ectojob_py.mysql import connection, listener
-from ectojob_py.mysql.calls import LOCK_WAIT_TIMEOUT
 from ectojob_py.mysql.connection import connect as open_connection
 from ectojob_py.mysql.engine import is_lost
 from ectojob_py.mysql.handler_connection import HandlerConnection
@@ -321,7 +321,7 @@ def test_a_lock_of_mariadb_that_costs_the_transaction_is_not_done_without() -> N
             handed_out = conn.handed_out()
             with pytest.raises(pymysql.OperationalError) as raised, handed_out, suppress(pymysql.OperationalError):
                 waits_for_nobody(conn)
-            assert raised.value.args[0] == LOCK_WAIT_TIMEOUT
+            assert raised.value.args[0] == ER.LOCK_WAIT_TIMEOUT
             assert conn.gave_way(ValueError("something else"))
     finally:
         server.remove()
