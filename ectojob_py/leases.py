@@ -15,14 +15,13 @@ _LONGEST = LONGEST_TIMEOUT.total_seconds()
 
 
 class _Lease:
-    __slots__ = ("due_at", "job", "kept_at", "lost", "pace")
+    __slots__ = ("due_at", "job", "kept_at", "pace")
 
     def __init__(self, job: Job, pace: float, now: float) -> None:
         self.job = job
         self.pace = pace
         self.kept_at = now
         self.due_at = now + pace
-        self.lost = False
 
 
 class Leases:
@@ -34,7 +33,8 @@ class Leases:
     def __init__(self) -> None:
         """Hold nothing."""
         self._leases: dict[tuple[str, int, int], _Lease] = {}
-        self._next_due = math.inf  # or earlier than that of any lease: what is dropped doesn't move it
+        self.due_at = math.inf
+        """When ``extend`` has work next, or earlier, in ``monotonic`` seconds; infinity: never."""
 
     def __len__(self) -> int:
         return len(self._leases)
@@ -52,15 +52,11 @@ class Leases:
                 granted = (job.expires or job.updated_at).timestamp() - job.updated_at.timestamp()  # not as clocks show
                 pace = paces[job.attempt] = min(_LONGEST, granted / 3)
             self._leases[job.queue, job.id, job.attempt] = _Lease(job, pace, now)
-        self._next_due = min(self._next_due, now + min(paces.values(), default=math.inf))
+        self.due_at = min(self.due_at, now + min(paces.values(), default=math.inf))
 
     def drop(self, job: Job) -> None:
         """Keep it no longer."""
         self._leases.pop((job.queue, job.id, job.attempt), None)
-
-    def next_due(self) -> float:
-        """When ``extend`` has work next, in ``monotonic`` seconds; infinity: never."""
-        return self._next_due
 
     def extend(self, listener: Listener) -> None:
         """Extend what is due; tell the handler where the job is someone else's by now.
@@ -69,22 +65,21 @@ class Leases:
         After one such wait the loop has its turn.
         """
         now = monotonic()
-        if now < self._next_due:
+        if now < self.due_at:
             return
         for lease in self._leases.values():
-            if lease.due_at <= now and not lease.lost:
-                kept = None
-                try:
-                    kept = listener.extend(lease.job, timedelta(seconds=min(_LONGEST, now - lease.kept_at)))
-                except Locked:
-                    lease.due_at = now + lease.pace / 4
-                    break
-                except UnknownQueue:
-                    pass
-                if kept is None:
-                    lease.lost = True
-                    lease.job.lease_lost.set()
-                lease.kept_at = now
-                lease.due_at = now + lease.pace
-        held = (lease for lease in self._leases.values() if not lease.lost)
-        self._next_due = min((lease.due_at for lease in held), default=math.inf)
+            if lease.due_at > now:
+                continue
+            kept = None
+            try:
+                kept = listener.extend(lease.job, timedelta(seconds=min(_LONGEST, now - lease.kept_at)))
+            except Locked:
+                lease.due_at = now + lease.pace / 4
+                break
+            except UnknownQueue:
+                pass
+            lease.kept_at, lease.due_at = now, now + lease.pace
+            if kept is None:
+                lease.due_at = math.inf
+                lease.job.lease_lost.set()
+        self.due_at = min((lease.due_at for lease in self._leases.values()), default=math.inf)

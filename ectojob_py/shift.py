@@ -125,7 +125,7 @@ class Shift:
 
     def _idle_for(self) -> float:
         """How many seconds there is nothing to do, unless something happens."""
-        next_event = min(self._leases.next_due(), self._completions.due_at, self._setbacks.due_at)
+        next_event = min(self._leases.due_at, self._completions.due_at, self._setbacks.due_at)
         if self._stopping:
             next_event = min(next_event, self._stop_at)
         elif self._looking and self._hands.demand:

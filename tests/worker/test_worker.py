@@ -575,7 +575,7 @@ def test_a_lease_is_as_long_as_it_is_whatever_the_clocks_show(conn: Conn, grante
     leases = Leases()
     zone = granted_at.tzinfo  # the same object, as of one session: Python then subtracts what the clocks show
     leases.add([replace(job, updated_at=granted_at, expires=ends.replace(tzinfo=zone))])
-    assert 95 < leases.next_due() - monotonic() <= 100
+    assert 95 < leases.due_at - monotonic() <= 100
 
 
 def test_a_failed_job_that_somebody_has_locked_keeps_no_other_lease_from_being_extended(
