@@ -14,7 +14,7 @@ set search_path from current
 as $$
 begin
     if announce.payload is not null then
-        perform pg_notify(current_schema() || '.' || announce.queue || '.' || announce.outcome, announce.payload);
+        perform ectojob_announce(announce.queue, announce.outcome, announce.payload);
 
         perform pg_notify(ectojob_view.view_name || '.' || announce.outcome, announce.payload)
         from ectojob_view
