@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ectojob_py.calls import async_calls_on
-from ectojob_py.job import Document, Job
+from ectojob_py.job import Document, Job, order
 
 Params = Mapping[str, Any]
 
@@ -223,7 +223,7 @@ def _first(jobs: list[Job]) -> Job | None:
 
 
 def _key(job: Job | None) -> tuple[object, ...]:
-    return () if job is None else (job.priority, job.schedule, job.id)
+    return () if job is None else order(job)
 
 
 def _aware(schedule: datetime | None) -> datetime | None:

@@ -76,6 +76,11 @@ class Job:
         return f"{self.queue}[{self.id}]"
 
 
+def order(job: Job) -> tuple[int, datetime, int]:
+    """Return its place among the jobs of its queue: what runs first sorts first."""
+    return job.priority, job.schedule, job.id
+
+
 class Verbatim(dict[str, Any]):
     """A JSON object with the text it was read from, which is what is sent: Python's numbers would round some of it."""
 

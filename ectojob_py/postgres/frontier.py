@@ -5,7 +5,7 @@ from math import inf
 from time import monotonic
 
 from ectojob_py.client import Jobs
-from ectojob_py.job import Job
+from ectojob_py.job import Job, order
 
 LONGEST = 1.0
 """Seconds after which a claim looks at all jobs again, at the latest: for one more urgent, or committed late."""
@@ -42,10 +42,6 @@ class Frontier:
             self.owed_at = inf
             if len(claimed) == demand:
                 self._after = None  # what is more urgent may be more than was taken now
-        if claimed and (self._after is None or _key(self._after) < _key(claimed[-1])):
+        if claimed and (self._after is None or order(self._after) < order(claimed[-1])):
             self._after = claimed[-1]
         return claimed
-
-
-def _key(job: Job) -> tuple[object, ...]:
-    return (job.priority, job.schedule, job.id)
