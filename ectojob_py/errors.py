@@ -60,7 +60,7 @@ class Retry(_Pickled):
         """Say why, for ``last_error``, and how many seconds to wait at least; 0: none."""
         super().__init__(reason)
         if not isinstance(after, (int, float)) or not 0 <= after <= LONGEST_RETRY.total_seconds():
-            msg = f"after must be a number of seconds, from 0 to 3,650 days of them, not {after!r}"
+            msg = f"after must be a number of seconds, from 0 to {LONGEST_RETRY.days:,} days of them, not {after!r}"
             raise ValueError(msg)
         self.after = timedelta(seconds=after)
 

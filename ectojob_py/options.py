@@ -69,7 +69,7 @@ def duration_of(name: str, seconds: float | None) -> timedelta | None:
     if seconds is None:
         return None
     if seconds > LONGEST_TIMEOUT.total_seconds():
-        msg = f"{name} must be at most 30 days, not {seconds} seconds"
+        msg = f"{name} must be at most {LONGEST_TIMEOUT.days} days, not {seconds} seconds"
         raise ValueError(msg)
     duration = timedelta(seconds=seconds)
     if not duration:  # it counts microseconds
