@@ -94,5 +94,5 @@ class Document:
     value: object
 
 
-COLUMNS = tuple(f.name for f in fields(Job) if f.init)
+COLUMNS = tuple(f.name for f in fields(Job))
 """The columns a query for jobs must return, in the order of ``Job``'s fields; ``params_json`` is ``params`` as text."""

@@ -37,7 +37,7 @@ class _Impatient(psycopg.BaseConnection[Any]):
     @property
     def patience(self) -> float:
         """Seconds that it waits for an answer."""
-        return min(PATIENCE, LAST_PATIENCE) if self.is_late() else PATIENCE
+        return LAST_PATIENCE if self.is_late() else PATIENCE
 
     def _listening(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
         """Run a generator of psycopg's as it is, taking the time between what the server says."""

@@ -226,7 +226,7 @@ def main() -> None:
         filename=Path(orders.notes).with_suffix(".log"), format=f"%(asctime)s {os.getpid()} %(message)s"
     )
     logging.getLogger("ectojob").setLevel("WARNING")
-    heartbeat.INTERVAL = heartbeat.PATIENCE = 1.0
+    heartbeat.INTERVAL = heartbeat.PATIENCE = heartbeat.LAST_PATIENCE = 1.0
     reaper = Reaper(orders)
     lay_traps(reaper)
     worker = Worker(

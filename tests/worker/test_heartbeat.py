@@ -77,8 +77,8 @@ def through(dsn: str, proxy: Proxy) -> str:
 @pytest.fixture(autouse=True)
 def nervous(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes a worker 15 seconds takes it less here."""
-    monkeypatch.setattr(heartbeat, "INTERVAL", 0.3)
-    monkeypatch.setattr(heartbeat, "PATIENCE", 0.3)
+    for name in ("INTERVAL", "PATIENCE", "LAST_PATIENCE"):
+        monkeypatch.setattr(heartbeat, name, 0.3)
 
 
 def writes(conn: Conn, job: Job) -> None:
