@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Self
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from psycopg.waiting import READY_R
 
 INTERVAL = 15.0
 """Seconds of silence after which an idle worker asks the server whether it is still there. It asks nothing else between
@@ -20,8 +21,6 @@ PATIENCE = 15.0
 
 LAST_PATIENCE = 5.0
 """Seconds that a worker whose grace period is over waits for an answer, whatever the server does."""
-
-_READABLE = 1
 
 
 class _Impatient(psycopg.BaseConnection[Any]):
@@ -46,7 +45,7 @@ class _Impatient(psycopg.BaseConnection[Any]):
             wanted = next(gen)
             while True:
                 ready = yield wanted
-                if ready is not None and ready & _READABLE:  # None: psycopg goes on with it after an interrupt
+                if ready is not None and ready & READY_R:  # None: psycopg goes on with it after an interrupt
                     since = self._heard_at = monotonic()
                 elif monotonic() - since > self.patience:
                     self._lose_patience()
