@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
-from math import inf
+from math import ceil, inf
 from queue import Empty, SimpleQueue
 from time import monotonic
 
@@ -66,7 +66,7 @@ class Hands(ABC):
     @property
     def _busy(self) -> int:
         """How many hands have jobs, be it one where a batch has room for many; or had, which nobody has heard yet."""
-        return max(len(self._at_work), -((self._jobs.qsize() - self._held) // self._batch))
+        return max(len(self._at_work), ceil((self._held - self._jobs.qsize()) / self._batch))
 
     def give(self, jobs: list[Job]) -> None:
         """Run each job on the next free hand."""
