@@ -125,7 +125,7 @@ class _Shop:
         self._hire(with_roles)
 
     def _hire(self, with_roles: bool) -> None:
-        """Let the till and the workers log in as members of their roles, if may be."""
+        """Let the till and the workers log in as members of their roles, if possible."""
         why = "without roles here"
         if with_roles:
             try:

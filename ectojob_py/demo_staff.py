@@ -25,7 +25,7 @@ select coalesce(
 
 
 def install(dsn: str) -> bool:
-    """Install ectojob, with its roles if may be; return whether they are there.
+    """Install ectojob, with its roles if possible; return whether they are there.
 
     A database that has ectojob without roles is left as it is.
     """

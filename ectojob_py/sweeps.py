@@ -69,7 +69,10 @@ class Sweeps:
             self.within(queue, max(due_in, each.swept_at + each.pause - now))
 
     def asks(self, queue: str) -> bool:
-        """Something may be due sooner than it was; return whether to ask: where that was done just now, it sweeps."""
+        """Return whether to ask the database now what is due.
+
+        Just after the last question: no, and the queue is swept a moment later.
+        """
         each, now = self._queues[queue], monotonic()
         again_at = each.asked_at + _PAUSE
         if now < again_at:

@@ -127,7 +127,7 @@ class Worker:
         """Claim nothing more, and let ``run`` return when the running handlers have ended or ``grace`` is over.
 
         From any thread, and for good: a ``run`` that comes later returns at once. ``None``: the worker's own ``grace``.
-        Said again, the earlier end counts. Raises ``ValueError`` for a ``grace`` below 0.
+        Called again, the earlier deadline holds. Raises ``ValueError`` for a ``grace`` below 0.
         """
         deadline = monotonic() + (self._grace if grace is None else check_grace(grace))
         self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)

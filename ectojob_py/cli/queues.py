@@ -64,7 +64,9 @@ def queues(
 def create(
     ctx: typer.Context,
     name: Name,
-    max_attempts: Annotated[int | None, typer.Option(parser=int4, metavar="N", help="Begun how often.")] = None,
+    max_attempts: Annotated[
+        int | None, typer.Option(parser=int4, metavar="N", help="How many times a job may be begun.")
+    ] = None,
     reservation_timeout: Annotated[
         timedelta | None, typer.Option(parser=duration, metavar="DURATION", help="From reserving to beginning.")
     ] = None,

@@ -81,8 +81,7 @@ class AsyncHandlerConnection(Guard, AsyncLivelyConnection):
     async def finish_one(self, schema: str, job: Job) -> bool:
         """Complete one job, and commit what its handler wrote, in one round trip; return whether that was done.
 
-        If not, ``finish`` does it. It also tells what is wrong with the lease of a handler that wrote nothing, when it
-        is that, and not with the prepared statement.
+        On False call ``finish``: it completes the job in the ordinary way, or raises what is wrong with its lease.
         """
         pgconn = self.pgconn
         if pgconn.pipeline_status or not job.queue.isascii():

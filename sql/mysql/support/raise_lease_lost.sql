@@ -11,7 +11,7 @@ sql security invoker
 reads sql data
 comment 'Internal. Always raises: JQ001, or what check_key has to say of the key.'
 begin
-    -- Of a long name as much as leaves room for the hint.
+    -- Keeps as much of a long name as leaves room for the hint.
     declare v_text varchar(128) character set utf8mb4 default left(concat(
         'attempt ', p_attempt, ' of job ', p_id,
         ' in queue ', left(quote(left(p_queue, 48)), 46 - char_length(concat(p_attempt, p_id))), ' is over',

@@ -10,7 +10,7 @@ sql security invoker
 reads sql data
 comment 'Internal. Always raises: JQ004, or what check_key has to say of the key.'
 begin
-    -- Of a long name as much as leaves room for the hint.
+    -- Keeps as much of a long name as leaves room for the hint.
     declare v_text varchar(128) character set utf8mb4 default left(concat(
         'job ', p_id, ' in queue ', left(quote(left(p_queue, 48)), 57 - char_length(p_id)), ' is not FAILED',
         ' HINT: the view job_state shows what it is.'

@@ -9,7 +9,7 @@ sql security invoker
 contains sql
 comment 'Internal. Always raises JQ003.'
 begin
-    -- Of a long name as much as leaves room for the hint.
+    -- Keeps as much of a long name as leaves room for the hint.
     declare v_text varchar(128) character set utf8mb4 default left(concat(
         'queue ', left(quote(left(p_queue, 48)), 35), ' still has jobs',
         ' HINT: Let them end, or pass force to delete them, FAILED ones included.'

@@ -9,7 +9,7 @@ sql security invoker
 contains sql
 comment 'Internal. Always raises: JQ002, or 22023 when the name is null.'
 begin
-    -- Of a long name as much as leaves room for the hint.
+    -- Keeps as much of a long name as leaves room for the hint.
     declare v_text varchar(128) character set utf8mb4 default left(concat(
         'unknown queue ', left(quote(left(p_queue, 48)), 39),
         ' HINT: Create it with create_queue; view queue_depth lists those there are.'

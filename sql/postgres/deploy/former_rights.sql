@@ -1,5 +1,5 @@
--- Who might call a function of the release before may call what it has become, and what its caller needs by now. Nobody
--- may call the old one; a call that had begun isn't asked again.
+-- Whoever could call a function of the release before may call its successor, and what a caller of that needs now.
+-- Nobody may call the old one; a call that had begun isn't asked again.
 
 do $$
 declare

@@ -1,5 +1,5 @@
--- The turn of job and the views to be locked: job for the triggers, or all of it for migrations and roles, which say so
--- by ectojob.migrating.
+-- Locks job and the views for this deploy: job against writers, for the triggers; or against everybody, for migrations
+-- and roles, which set ectojob.migrating.
 --
 -- All or none, and none while it waits: whoever has one of them and comes for another would deadlock. It asks for a
 -- moment at a time, as others queue up behind it, and for lock_timeout in all. The views for even less, as by then it

@@ -17,7 +17,8 @@ begin
         return null;
     end if;
 
-    -- An id of our own: the end of a snapshot leaves out the newest transactions for as long as they run.
+    -- An xid of our own: pg_snapshot_xmax would leave out transactions newer than the last completed one, which may
+    -- still run.
     return pg_current_xact_id();
 end
 $$;
