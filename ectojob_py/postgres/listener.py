@@ -17,12 +17,10 @@ from ectojob_py.bell import Bell, listen
 from ectojob_py.client import Jobs
 from ectojob_py.errors import Locked
 from ectojob_py.job import Job
-from ectojob_py.postgres.calls import PostgresCalls
 from ectojob_py.postgres.dsn import with_defaults
 from ectojob_py.postgres.frontier import Frontier
 from ectojob_py.postgres.heartbeat import LivelyConnection
 from ectojob_py.postgres.sleeper import Sleeper
-from ectojob_py.postgres.statement import select
 from ectojob_py.release import release
 
 _SCHEDULED = ".scheduled"
@@ -65,8 +63,7 @@ class Listener:
         self._heard: set[tuple[str, str]] = set()
         self._conn.add_notify_handler(self._hear)  # called also for what arrives while other statements run
         self.jobs = Jobs(self._conn, schema)
-        calls = PostgresCalls(self._conn, schema)
-        self._sleepers = {queue: Sleeper(calls, queue) for queue in queues}
+        self._sleepers = {queue: Sleeper(self._conn, schema, queue) for queue in queues}
         self._frontiers = {queue: Frontier(self.jobs, queue) for queue in queues}
         try:
             [self._conn.pid] = self._conn.execute("select pg_backend_pid()").fetchone() or [None]
@@ -97,9 +94,10 @@ class Listener:
 
     def due_in(self, queue: str) -> float | None:
         """Return the seconds until the sweep has work next, both ends by the database's clock; ``None``: none known."""
-        statement = select("extract(epoch from answer - clock_timestamp())::float8", self._schema, "next_due", 1)
-        row: tuple[float | None] | None = self._conn.execute(statement, [queue]).fetchone()
-        return row[0] if row else None
+        statement = sql.SQL("select extract(epoch from due - clock_timestamp()) from {}(%s) as due")
+        function = sql.Identifier(self._schema.replace("%", "%%"), "next_due")
+        row = self._conn.execute(statement.format(function), [queue]).fetchone()
+        return None if row is None or row[0] is None else float(row[0])
 
     def claim(self, queue: str, demand: int, execution_timeout: timedelta | None) -> list[Job]:
         """Take up to ``demand`` jobs; after fewer, ``wait`` returns the queue once it is worth a look again."""

@@ -3,7 +3,8 @@
 from math import inf
 from time import monotonic
 
-from ectojob_py.postgres.calls import PostgresCalls
+import psycopg
+from psycopg import sql
 
 LINGER = 0.003
 """Seconds that a worker looks by itself after it found a job: waking it costs an enqueuer more than a look costs."""
@@ -25,10 +26,14 @@ _LONGEST_BLIND = 1.0
 class Sleeper:
     """A worker's sleep for one queue; ``fall_asleep`` in ``sql/postgres/sleeping`` says how it is woken."""
 
-    def __init__(self, calls: PostgresCalls, queue: str) -> None:
-        """Take the calls on the connection that listens. It is awake."""
-        self._calls = calls
+    def __init__(self, conn: "psycopg.Connection[object]", schema: str, queue: str) -> None:
+        """Take the connection that listens. It is awake."""
+        self._conn = conn
         self._queue = queue
+        self._fall_asleep, self._wake_up, self._in_flight = (
+            sql.SQL("select {}(%s)").format(sql.Identifier(schema.replace("%", "%%"), function))
+            for function in ("fall_asleep", "wake_up", "in_flight")
+        )
         self._asleep = False
         self._asleep_at = -inf
         self._blind_to: object = None  # the transactions that may not have seen it fall asleep; None: they have ended
@@ -49,7 +54,7 @@ class Sleeper:
         if now < self._found_at + LINGER:
             self.look_at = min(owed_at, self._found_at + LINGER)
             return
-        self._blind_to = self._calls.value("fall_asleep", self._queue)
+        self._blind_to = self._call(self._fall_asleep, self._queue)
         self._asleep = self._blind_to is not None
         self._asleep_at = now
         self._provoked |= not self._asleep
@@ -58,7 +63,7 @@ class Sleeper:
     def rise(self) -> None:
         """There is more to do: want no wake-ups."""
         if self._asleep:
-            self._calls.value("wake_up", self._queue)
+            self._call(self._wake_up, self._queue)
             self._asleep = False
         self.look_at = inf
 
@@ -88,7 +93,7 @@ class Sleeper:
         blind, by_itself = self._blind_to is not None, self.look_at <= now
         self.look_at = inf
         if self._asleep:
-            if blind and self._calls.value("in_flight", self._blind_to):
+            if blind and self._call(self._in_flight, self._blind_to):
                 self.look_at = now + min(_LONGEST_BLIND, max(LINGER, (now - self._asleep_at) / 4))
                 return by_itself  # not when it asked, and looks again because of that
             self._blind_to = None
@@ -110,3 +115,7 @@ class Sleeper:
             now = monotonic()
             self._vain_until = min(max(now, self._vain_until), now + _IN_ADVANCE * VAIN) + VAIN
         self._provoked = False
+
+    def _call(self, statement: sql.Composed, argument: object) -> object:
+        row = self._conn.execute(statement, [argument]).fetchone()
+        return row[0] if row else None  # type: ignore[index]

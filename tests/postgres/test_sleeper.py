@@ -9,7 +9,6 @@ from contract.sessions import Session
 from worker.waiting import Clock
 
 from ectojob_py.postgres import sleeper
-from ectojob_py.postgres.calls import PostgresCalls
 from ectojob_py.postgres.sleeper import LINGER, VAIN, Sleeper
 
 
@@ -23,7 +22,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def asleep(db: Db, clock: Clock) -> Iterator[Sleeper]:
     """A worker that sleeps, and looked once more."""
-    worker = Sleeper(PostgresCalls(db.conn, "jobs"), "default")
+    worker = Sleeper(db.conn, "jobs", "default")
     worker.rest(inf)
     looks_in_vain(worker)
     yield worker
@@ -65,7 +64,7 @@ def test_a_job_that_is_found_makes_it_hear_again(asleep: Sleeper) -> None:
 
 def test_one_who_cannot_sleep_looks_as_seldom(db: Db, clock: Clock, first: Session) -> None:
     first.executes("select pg_advisory_xact_lock('jobs.job'::regclass::oid::integer, hashtext('default'))")
-    worker = Sleeper(PostgresCalls(db.conn, "jobs"), "default")
+    worker = Sleeper(db.conn, "jobs", "default")
     looks = 0
     while clock.now < 2:
         worker.rest(inf)
